@@ -1,0 +1,258 @@
+"""Servers for connections, over TCP, Unix sockets and TLS: listening when the call returns, gone after close()."""
+
+from __future__ import annotations
+
+import os
+import socket
+import weakref
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from ..handlers import DATAGRAM_FORM, StreamHandler
+from .crew import Crew
+from .endings import ServerError, name_of
+from .loopback import explain_bind, internet_address, unix_path
+
+if TYPE_CHECKING:
+    import ssl
+
+    import trustme
+
+# Linux caps what listen() is asked for at net.core.somaxconn, 4096 since Linux 5.4 (listen(2)); asking for as much
+# lets 2,000 clients knock in one burst without one of them waiting a second for its SYN to be sent again.
+BACKLOG = 4096
+
+
+class StreamServer:
+    """A loopback server in background threads; made by `tcp_server`, `unix_server` and `tls_server`.
+
+    Use it in a ``with`` statement, or call `close` when done; a server that is forgotten closes itself.
+    """
+
+    def __init__(self, kind: str, listener: socket.socket, crew: Crew) -> None:
+        self._kind = kind
+        self._address: Any = listener.getsockname()
+        self._family = listener.family
+        self._crew = crew
+        # The threads know the crew but not this object, so that forgetting it is seen, here and at exit.
+        self._forgotten = weakref.finalize(self, crew.dismiss)
+
+    @property
+    def address(self) -> Any:
+        """Where it listens, as `connect` wants it: (host, port), for IPv6 with flow and scope, for Unix the path."""
+        return self._address
+
+    @property
+    def family(self) -> socket.AddressFamily:
+        """AF_INET, AF_INET6 or AF_UNIX."""
+        return socket.AddressFamily(self._family)
+
+    @property
+    def connections(self) -> tuple[socket.socket, ...]:
+        """The server's side of each connection that is being served now, in the order of acceptance."""
+        return self._crew.live
+
+    @property
+    def accepted(self) -> int:
+        """How many connections have been accepted so far."""
+        return self._crew.accepted
+
+    @property
+    def errors(self) -> tuple[BaseException, ...]:
+        """What went wrong so far, oldest first: peers that vanished, and exceptions of the handler."""
+        return tuple(self._crew.errors)
+
+    @property
+    def closed(self) -> bool:
+        """True once `close` has begun."""
+        return self._crew.closing
+
+    def close(self) -> None:
+        """Stop listening, end every connection, join every thread; when it returns nothing is left.
+
+        A connection that was made before is still served: its handler reads what has arrived, then ``b""``, and its
+        answer reaches the client. Idempotent. Raises `ServerError` once, from the exception of a handler that
+        raised one, or naming the line of a handler that had not returned after about a second.
+        """
+        self._crew.close()
+        self._forgotten.detach()
+
+    def __enter__(self) -> StreamServer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            self.close()
+        except ServerError:
+            # The handler's exception is the likely cause of an Exception here, so both are shown; an interrupt is
+            # what the person asked for and is not replaced by anything.
+            if kind is None or issubclass(kind, Exception):
+                raise
+
+    def __repr__(self) -> str:
+        # Without port and address: they differ from run to run, and a notebook's outputs are compared.
+        return f"<{self._kind} {name_of(self._crew.handler)}, {'closed' if self.closed else 'listening'}>"
+
+
+class TLSServer(StreamServer):
+    """A `StreamServer` whose connections are encrypted, with what a client needs to trust it."""
+
+    client_context: ssl.SSLContext  #: trusts this server's throw-away authority, and nothing else
+    authority: trustme.CA  #: issues further certificates, for clients or for other servers
+
+
+def tcp_server(
+    handler: StreamHandler,
+    host: str | None = None,
+    port: int = 0,
+    *,
+    family: int | None = None,
+    backlog: int = BACKLOG,
+) -> StreamServer:
+    """Start a TCP server on loopback; it is listening when this returns.
+
+    `handler` is called with each connected socket in a thread of its own and returns when it is done. `host` is
+    127.0.0.1, ::1 or localhost; `port` 0 lets the kernel choose; `family` may be given instead of a host. `backlog`
+    is what `listen` is asked for (connections that may wait to be accepted).
+
+    Raises TypeError for a handler that cannot be called, ValueError for a host that is not loopback or a family that
+    does not fit it, OSError with the kernel's errno for a port that is taken or an address this machine lacks.
+    """
+    _check(handler)
+    settled, host, port = internet_address(host, port, family)
+    listener = _listen(settled, (host, port), backlog)
+    return StreamServer("tcp_server", listener, Crew(listener, handler))
+
+
+def unix_server(
+    handler: StreamHandler,
+    path: str | bytes | os.PathLike[str] | None = None,
+    *,
+    type: int = socket.SOCK_STREAM,
+    backlog: int = BACKLOG,
+) -> StreamServer:
+    """Start a server on a Unix socket; like `tcp_server`, but `address` is a path, unlinked by `close`.
+
+    Without `path` it lies in a new temporary directory. `type` is SOCK_STREAM or SOCK_SEQPACKET. Raises ValueError
+    for a path that is too long for the kernel, OSError (EADDRINUSE) for one that exists, NotImplementedError where
+    the platform has no Unix sockets (Windows).
+    """
+    _check(handler)
+    if not hasattr(socket, "AF_UNIX"):
+        raise NotImplementedError("this platform has no Unix sockets; use tcp_server(handler)")
+    if type not in (socket.SOCK_STREAM, getattr(socket, "SOCK_SEQPACKET", None)):
+        raise ValueError(f"type must be SOCK_STREAM or SOCK_SEQPACKET, which have connections, not {type!r}")
+    directory = None
+    if path is None:
+        import tempfile
+
+        directory = tempfile.mkdtemp(prefix="socketlab-")
+        path = os.path.join(directory, "socket")
+    name = unix_path(path)
+
+    def clean_up() -> None:
+        if name[:1] not in ("\0", b"\0"):
+            _ignoring_absence(os.unlink, name)
+        if directory is not None:
+            _ignoring_absence(os.rmdir, directory)
+
+    try:
+        listener = _listen(socket.AF_UNIX, name, backlog, type)
+    except BaseException:
+        if directory is not None:
+            clean_up()
+        raise
+    return StreamServer("unix_server", listener, Crew(listener, handler, clean_up=clean_up))
+
+
+def tls_server(
+    handler: StreamHandler,
+    host: str | None = None,
+    port: int = 0,
+    *,
+    names: tuple[str, ...] = ("localhost", "127.0.0.1", "::1", "www.codedamn.com"),
+    family: int | None = None,
+    backlog: int = BACKLOG,
+) -> TLSServer:
+    """Start a TLS server on loopback with a certificate for `names`, issued by an authority made for this one server.
+
+    Clients use ``server.client_context.wrap_socket(sock, server_hostname="localhost")``. The handler gets a
+    connected `ssl.SSLSocket` whose handshake is done. A handshake that fails is recorded in `errors`: the client
+    knows why it refused. Raises what `tcp_server` raises, ValueError where `names` is empty.
+    """
+    import ssl
+
+    import trustme
+
+    _check(handler)
+    if isinstance(names, str) or not names:
+        raise ValueError(f"names must be a tuple of one or more host names, not {names!r}")
+    settled, host, port = internet_address(host, port, family)
+
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(*names).configure_cert(context)
+    client_context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    authority.configure_trust(client_context)
+
+    def encrypted(conn: socket.socket) -> None:
+        assert isinstance(conn, ssl.SSLSocket)
+        conn.do_handshake()
+        handler(conn)
+        conn.settimeout(0)
+        try:
+            conn.unwrap()  # says close_notify, and would then wait for the client's: RFC 8446, 6.1 asks only to say it
+        except (ssl.SSLError, OSError):
+            pass
+
+    encrypted.__name__ = name_of(handler)
+    if hasattr(handler, "__code__"):
+        encrypted.__wrapped__ = handler  # type: ignore[attr-defined]
+
+    def dress(conn: socket.socket) -> socket.socket:
+        return context.wrap_socket(conn, server_side=True, do_handshake_on_connect=False)
+
+    listener = _listen(settled, (host, port), backlog)
+    crew = Crew(listener, encrypted, dress=dress, vanished=(ConnectionError, ssl.SSLError))
+    server = TLSServer("tls_server", listener, crew)
+    server.client_context = client_context
+    server.authority = authority
+    return server
+
+
+def _check(handler: object) -> None:
+    if not callable(handler):
+        raise TypeError(
+            f"handler must be a function of one connected socket, such as socketlab.handlers.echo, "
+            f"not {type(handler).__name__} {handler!r}"
+        )
+    if handler in DATAGRAM_FORM.values():
+        raise TypeError(f"{name_of(handler)} answers single datagrams: it belongs to udp_server, not to a stream")
+
+
+def _listen(family: int, address: Any, backlog: int, type: int = socket.SOCK_STREAM) -> socket.socket:
+    listener = socket.socket(family, type)
+    try:
+        if family != getattr(socket, "AF_UNIX", None) and os.name == "posix":
+            # Lets a server come back to its port while connections of the one before are in TIME_WAIT (tcp(7)); on
+            # Windows the same option would let two servers share the port.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.settimeout(None)  # whatever socket.setdefaulttimeout() says
+        try:
+            listener.bind(address)
+        except OSError as exc:
+            raise explain_bind(exc, address) from None
+        listener.listen(backlog)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def _ignoring_absence(remove: Any, path: Any) -> None:
+    try:
+        remove(path)
+    except FileNotFoundError:
+        pass
