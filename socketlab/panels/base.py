@@ -42,7 +42,7 @@ class Panel:
         """Stop what the panel started and take its controls away. Idempotent. Subclasses stop their servers first."""
         if not self.closed:
             self.closed = True
-            self.widget.close_all() if hasattr(self.widget, "close_all") else self.widget.close()
+            _close(self.widget)
 
     def __repr__(self) -> str:
         return f"<{self.title} panel>"
@@ -52,6 +52,12 @@ class Panel:
         bundle["text/plain"] = repr(self)
         bundle["text/html"] = self.snapshot()
         return bundle
+
+
+def _close(widget: widgets.Widget) -> None:
+    for child in getattr(widget, "children", ()):
+        _close(child)
+    widget.close()
 
 
 def current_cell() -> str | None:
