@@ -1,0 +1,309 @@
+"""`http`: a small web server over one connected socket, with a page for each way of saying where a message ends.
+
+An HTTP/1.1 message is lines of text, an empty line, then a body (syntax: RFC 9112; meaning: RFC 9110). TCP keeps no
+message boundaries, so the question behind every line below is: where does this message end, and where does the next
+begin? RFC 9112 section 6.3 has three answers: a Content-Length (/hello), a size before each piece (/chunked), or the
+end of the connection (/close; for responses only). Both ends must agree on the answer, or one of them reads a body as
+a request: that is why whatever is ambiguous is refused, with a sentence that says why, and the connection closed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator
+
+LINE_LIMIT = 8192  # bytes; RFC 9112 section 3: request lines of at least 8000 should be supported
+FIELDS_LIMIT = 32 * 1024  # bytes; without a limit one client could fill the memory with a single head
+BODY_LIMIT = 16 * 1024 * 1024  # bytes, of a request's body and of /big
+LINGER = 1.0  # seconds that a closing connection waits for the peer to close its side
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")  # known; few pages allow them
+NAMES = ("www.codedamn.com", "localhost", "127.0.0.1", "[::1]")
+REASONS = {
+    200: "OK", 204: "No Content", 302: "Found", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed",
+    413: "Content Too Large", 414: "URI Too Long", 421: "Misdirected Request", 431: "Request Header Fields Too Large",
+    501: "Not Implemented", 505: "HTTP Version Not Supported",
+}  # fmt: skip
+
+# Each pattern has one way to match, so hostile input costs linear time. Text is decoded as Latin-1: never fails.
+TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # RFC 9110 section 5.6.2
+REQUEST_LINE = re.compile(rf'({TOKEN}) ([!"$-~]+) HTTP/([0-9])\.([0-9])\r\n')  # RFC 9112 section 3
+FIELD_LINE = re.compile(rf"({TOKEN}):([\t -~\x80-\xff]*)\r\n")  # section 5.1: no space before the colon
+HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._~%!$&'()*+,;=-]+)(:[0-9]*)?")  # RFC 9110 section 7.2
+CHUNK_LINE = re.compile(r"([0-9A-Fa-f]+)([ \t]*;[\t -~\x80-\xff]*)?\r\n")  # section 7.1: extensions are ignored
+
+
+class Refusal(Exception):
+    """A request that cannot be read on: the status to answer with, and the sentence that explains it."""
+
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(why)
+        self.status = status
+
+
+class Inbox:
+    """The bytes that have arrived and are not used yet: one recv() may bring half a line, or three requests."""
+
+    def __init__(self, conn: socket.socket) -> None:
+        self.conn = conn
+        self.arrived = bytearray()
+
+    def receive(self) -> None:
+        data = self.conn.recv(65536)
+        if not data:
+            raise EOFError("the peer closed")
+        self.arrived += data
+
+    def take(self, size: int) -> bytes:
+        """Return exactly `size` bytes; raises EOFError when the peer closes first."""
+        while len(self.arrived) < size:
+            self.receive()
+        taken = bytes(self.arrived[:size])
+        del self.arrived[:size]
+        return taken
+
+    def line(self, limit: int, too_long: int) -> bytes:
+        """Return one line with its line feed; raises Refusal(too_long) when it is over `limit` bytes."""
+        while (end := self.arrived.find(b"\n", 0, limit)) < 0:
+            if len(self.arrived) >= limit:
+                raise Refusal(too_long, f"A line may have {LINE_LIMIT} bytes here, all fields {FIELDS_LIMIT}.")
+            self.receive()
+        return self.take(end + 1)
+
+
+class Request:
+    """What has been read of a request so far; the defaults stand when it is refused at the first line."""
+
+    method, host, path, query = "", "", "", ""
+    minor = 1  # HTTP/1.minor
+    head = b""  # as it came
+    body = b""
+
+    def __init__(self) -> None:
+        self.fields: list[tuple[str, str]] = []  # names in lower case: they are case-insensitive
+
+    def values(self, name: str) -> list[str]:
+        return [value for key, value in self.fields if key == name]
+
+    def items(self, name: str) -> list[str]:
+        """The elements of a list field, in lower case; two lines of one name are one list (RFC 9110 section 5.3)."""
+        return [item.strip(" \t").lower() for value in self.values(name) for item in value.split(",")]
+
+
+class Reply:
+    """A response. A `body` in one piece goes with its Content-Length, and so do pieces whose `length` (bytes) is known
+    beforehand; pieces without it are chunked, or end with the connection. `pause`: seconds before each piece."""
+
+    def __init__(self, status: int, body: str | bytes | Iterable[bytes] = b"", *fields: str, media: str = "text/plain",
+                 length: int | None = None, until_close: bool = False, pause: float = 0) -> None:  # fmt: skip
+        if isinstance(body, str):
+            body, media = body.encode(), media + "; charset=utf-8"
+        self.pieces: Iterable[bytes] = [body] if isinstance(body, bytes) else body
+        self.length = len(body) if isinstance(body, bytes) else length
+        self.status, self.fields, self.media, self.until_close, self.pause = status, fields, media, until_close, pause
+
+
+def read_fields(inbox: Inbox) -> tuple[bytes, list[tuple[str, str]]]:
+    """Read field lines up to the empty line: all bytes as they came, and the (name, value) pairs."""
+    raw, fields = bytearray(), []
+    while (line := inbox.line(FIELDS_LIMIT - len(raw), 431)) != b"\r\n":
+        match = FIELD_LINE.fullmatch(line.decode("latin-1"))
+        if not match:  # a folded line too: section 5.2 lets a server refuse it
+            raise Refusal(400, "Each field line must read like 'Name: value' and end in CR LF.")
+        fields.append((match[1].lower(), match[2].strip(" \t")))
+        raw += line
+    return bytes(raw + line), fields
+
+
+def read_head(inbox: Inbox, request: Request) -> None:
+    while (line := inbox.line(LINE_LIMIT, 414)) == b"\r\n":
+        pass  # section 2.2: some clients send an empty line after a body, which belongs to nothing
+    match = REQUEST_LINE.fullmatch(line.decode("latin-1"))
+    if not match:
+        raise Refusal(400, "A request begins with a line like 'GET / HTTP/1.1', and each line ends in CR LF.")
+    request.method, target, request.minor = match[1], match[2], int(match[4])
+    if match[3] != "1":
+        raise Refusal(505, "This server speaks HTTP/1.1 and HTTP/1.0.")
+    if request.method not in METHODS:
+        raise Refusal(501, f"This server knows the methods {', '.join(METHODS)}.")
+    raw, request.fields = read_fields(inbox)
+    request.head = line + raw
+
+    hosts = request.values("host")  # section 3.2: exactly one in HTTP/1.1, so that nobody can guess differently
+    if len(hosts) > 1 or (request.minor > 0 and not hosts):
+        raise Refusal(400, f"An HTTP/1.1 request has one Host field; this one has {len(hosts)}.")
+    authority = hosts[0] if hosts else "localhost"
+    if absolute := re.fullmatch(r"http://([^/?]*)(.*)", target, re.IGNORECASE):
+        authority, target = absolute[1], absolute[2]  # section 3.2.2: as sent to proxies; overrides Host
+        target = target if target.startswith("/") else "/" + target
+    names = [HOST.fullmatch(name) for name in (authority, *hosts)]
+    if not names[0] or not all(names):
+        raise Refusal(400, "Host must be a name or an address, with a port or without.")
+    if not target.startswith("/") and (request.method, target) != ("OPTIONS", "*"):
+        raise Refusal(400, "The target of a request begins with a slash.")
+    request.host = names[0][1].lower()  # with any port: ours changes with every run
+    request.path, _, request.query = target.partition("?")
+
+
+def read_body(inbox: Inbox, request: Request) -> None:
+    """Decide where the body ends (RFC 9112 section 6.3) before reading any of it."""
+    codings, lengths = request.items("transfer-encoding"), request.values("content-length")
+    if codings and (lengths or request.minor == 0):  # section 6.1: how requests are smuggled past a proxy
+        raise Refusal(400, "Transfer-Encoding goes with HTTP/1.1 and without Content-Length.")
+    if codings and codings != ["chunked"]:
+        raise Refusal(501 if codings[-1] == "chunked" else 400, "This server reads one transfer coding: chunked.")
+    if len(lengths) > 1 or not all(re.fullmatch("[0-9]+", text) for text in lengths):
+        raise Refusal(400, "Content-Length must be given once, in decimal digits.")
+    if lengths and (len(lengths[0]) > 19 or int(lengths[0]) > BODY_LIMIT):  # int() refuses thousands of digits
+        raise Refusal(413, f"A body may have {BODY_LIMIT} bytes.")
+    length = int(lengths[0]) if lengths else 0
+    # A client that expects this holds the body back until it knows that it is wanted (RFC 9110 section 10.1.1).
+    if request.minor > 0 and (codings or length) and "100-continue" in request.items("expect"):
+        inbox.conn.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+    request.body = read_chunks(inbox) if codings else inbox.take(length)
+
+
+def read_chunks(inbox: Inbox) -> bytes:
+    body = bytearray()
+    while True:
+        match = CHUNK_LINE.fullmatch(inbox.line(LINE_LIMIT, 400).decode("latin-1"))
+        if not match:
+            raise Refusal(400, "A chunk begins with its size in hexadecimal digits and CR LF.")
+        size = int(match[1], 16)
+        if len(body) + size > BODY_LIMIT:
+            raise Refusal(413, f"A body may have {BODY_LIMIT} bytes.")
+        if size == 0:
+            read_fields(inbox)  # the trailer, usually just the empty line; section 7.1.2 lets us drop it
+            return bytes(body)
+        body += inbox.take(size)
+        if inbox.take(2) != b"\r\n":
+            raise Refusal(400, "A chunk ends in CR LF after as many bytes as its size says.")
+
+
+def home(request: Request) -> Reply:
+    if request.host == "www.codedamn.com":
+        title = "Standing in for www.codedamn.com"
+        text = "This page is not theirs: socketlab sends it, on this machine, to whoever asks for that name in Host."
+        lines = [f"Line {n:02} of 48; one recv(1024) does not bring the last of them." for n in range(1, 49)]
+    else:
+        title, text = "A web server in one function", "Each page is a lesson in where a message ends."
+        lines = [f'<a href="{path}">{path}</a>: {purpose}' for path, (purpose, _) in PAGES.items()]
+    items = "\n".join(f"<li>{line}</li>" for line in lines)
+    head = f'<!DOCTYPE html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{title}</title>\n'
+    return Reply(200, f"{head}<h1>{title}</h1>\n<p>{text}</p>\n<ol>\n{items}\n</ol>\n</html>\n", media="text/html")
+
+
+def big(request: Request) -> Reply:
+    match = re.fullmatch("bytes=([0-9]{1,8})", request.query or "bytes=1048576")
+    size = int(match[1]) if match else -1
+    if not 0 <= size <= BODY_LIMIT:
+        return Reply(400, f"Ask for /big?bytes=N, with N from 0 to {BODY_LIMIT}.\n")
+
+    def pieces() -> Iterator[bytes]:
+        for start in range(0, size, 65536):
+            yield b"".join(b"%015d\n" % offset for offset in range(start, start + 65536, 16))[: size - start]
+
+    return Reply(200, pieces(), length=size)
+
+
+CHUNKS = b"T", b"he size comes first", b", then as many bytes:\r\n", b"also these", b" two in the middle.\n"
+WORDS = [word + b" " for word in b"This page comes slowly, a word with each send.".split()]
+PAGES: dict[str, tuple[str, Callable[[Request], Reply]]] = {
+    "/": ("this page", home),
+    "/hello": ("a short text; Content-Length says where it ends", lambda _: Reply(200, "Hello, socket.\n")),
+    "/chunked": ("five chunks, sizes in hexadecimal; one holds a CR LF of its own", lambda _: Reply(200, CHUNKS)),
+    "/close": ("no length: the body ends with the connection, as in HTTP/1.0",
+               lambda _: Reply(200, [b"Read until recv() returns b''.\n"], until_close=True)),
+    "/slow": ("one word at a time, a quarter of a second in all",
+              lambda _: Reply(200, WORDS, length=sum(map(len, WORDS)), pause=0.03)),
+    "/big": ("/big?bytes=N gives N bytes, each line of 16 being its own offset, so that a lost one shows", big),
+    "/echo": ("POST a body here and it comes back",
+              lambda asked: Reply(200, asked.body, media="application/octet-stream")),
+    "/headers": ("the head of your request, as it came", lambda asked: Reply(200, asked.head)),
+    "/redirect": ("302: go to /hello", lambda _: Reply(302, "See /hello.\n", "Location: /hello")),
+    "/nothing": ("204: a response that cannot have a body", lambda _: Reply(204)),
+}  # fmt: skip
+
+
+def answer(request: Request) -> Reply:
+    if request.host not in NAMES:  # RFC 9110 section 7.4; also keeps out web sites whose name was made to point here
+        return Reply(421, f"This server answers for {', '.join(NAMES)} and for no other name.\n")
+    if request.path == "*":
+        return Reply(204, b"", "Allow: GET, HEAD, POST, OPTIONS")
+    if request.path not in PAGES:
+        return Reply(404, "There is no such page here; / lists those that there are.\n")
+    allow = "POST, OPTIONS" if request.path == "/echo" else "GET, HEAD, OPTIONS"
+    if request.method == "OPTIONS":
+        return Reply(204, b"", f"Allow: {allow}")
+    if request.method not in allow.split(", "):
+        return Reply(405, f"This page allows {allow}.\n", f"Allow: {allow}")
+    return PAGES[request.path][1](request)
+
+
+def send_reply(conn: socket.socket, request: Request, reply: Reply, keep: bool) -> None:
+    lines = [f"HTTP/1.1 {reply.status} {REASONS[reply.status]}", *reply.fields]
+    # No Date: RFC 9110 section 6.6.1 asks it of servers with a clock, forbids it to those without one, and this server
+    # claims none, so that the same request gets the same bytes in every run.
+    chunks = reply.length is None and not reply.until_close and request.minor > 0  # an HTTP/1.0 client knows no chunks
+    if reply.status != 204:
+        lines.append(f"Content-Type: {reply.media}")
+    if chunks:
+        lines.append("Transfer-Encoding: chunked")
+    elif reply.length is not None and reply.status != 204:  # RFC 9110 section 8.6: never with 204
+        lines.append(f"Content-Length: {reply.length}")
+    if not keep:
+        lines.append("Connection: close")
+    out = bytearray("\r\n".join([*lines, "", ""]).encode("latin-1"))
+    if request.method != "HEAD":  # the same head as for GET, and no body, RFC 9110 section 9.3.2
+        for piece in reply.pieces:
+            if reply.pause or len(out) > 65536:  # otherwise head and body leave in one send
+                conn.sendall(out)
+                out.clear()
+                time.sleep(reply.pause)
+            out += b"%x\r\n%b\r\n" % (len(piece), piece) if chunks else piece
+        if chunks:
+            out += b"0\r\n\r\n"
+    conn.sendall(out)
+
+
+def linger(conn: socket.socket) -> None:
+    """Close in two steps (RFC 9112 section 9.6): a close() with bytes unread sends RST, and an RST makes the peer throw
+    away the response that it has not read yet. So say that we are done, then read until the peer is done too."""
+    if hasattr(conn, "unwrap"):
+        return  # TLS says its own goodbye, which a bare FIN would cut off; that is up to whoever opened the TLS session
+    deadline = time.monotonic() + LINGER
+    with contextlib.suppress(OSError):  # the peer is gone, or takes longer than LINGER
+        conn.shutdown(socket.SHUT_WR)
+        while (left := deadline - time.monotonic()) > 0:
+            conn.settimeout(left)
+            if not conn.recv(65536):
+                break
+
+
+def http(conn: socket.socket) -> None:
+    """Answer the HTTP requests that arrive on `conn`, in order, until either side has had enough.
+
+    Returns when the peer closes (in the middle of a request too: nobody is left to tell), asks for the last response
+    with `Connection: close`, or sends what cannot be read. Raises OSError when the peer vanishes while we send.
+    """
+    if conn.family in (socket.AF_INET, socket.AF_INET6):
+        with contextlib.suppress(OSError):  # macOS: EINVAL once the peer has reset
+            conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # /slow would else wait for delayed ACKs
+    inbox = Inbox(conn)
+    keep = True
+    while keep:
+        request = Request()
+        try:
+            read_head(inbox, request)
+            read_body(inbox, request)
+            reply = answer(request)
+            # Section 9.3: HTTP/1.1 connections persist unless one side says otherwise; here, HTTP/1.0 ones never do.
+            keep = request.minor > 0 and "close" not in request.items("connection") and not reply.until_close
+        except EOFError:
+            return
+        except Refusal as refusal:  # we cannot know where the next request begins
+            reply, keep = Reply(refusal.status, f"{refusal}\n"), False
+        send_reply(conn, request, reply, keep)
+    linger(conn)
