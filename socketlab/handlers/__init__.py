@@ -16,6 +16,7 @@ from .classic import (
     reverse,
     reverse_datagram,
 )
+from .web import http
 
 __all__ = [
     "DATAGRAM_FORM",
@@ -30,6 +31,7 @@ __all__ = [
     "discard_datagram",
     "echo",
     "echo_datagram",
+    "http",
     "reverse",
     "reverse_datagram",
 ]

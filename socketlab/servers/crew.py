@@ -9,12 +9,12 @@ they came), and that one keeps the connection. Two rules hold it together:
   it serves, because its handler may take for ever. So there are as many threads as there are clients at once, plus
   one; short connections in a row are served by two or three threads that never end.
 * **The last one out closes the door.** Whoever ends the crew only sets a flag and shuts sockets down (a thread that
-  is blocked in `accept` is woken by `shutdown`, with EINVAL, not by `close`: accept(2)); the workers leave by
-  themselves and the last one closes the listener. That needs no waiting, so a garbage collector can do it, in any
-  thread; `Crew.close` is the same and then joins.
+  is blocked in `accept` is woken by `shutdown`, with EINVAL, and not by `close`); the workers leave by themselves and
+  the last one closes the listener. That needs no waiting, so a garbage collector can do it, in any thread;
+  `Crew.close` does the same and then joins.
 
 A connection that the kernel completed before the end began is served as well: for the client, connect() has
-returned and its bytes may be sent already, so an answer must not depend on how fast a thread woke up.
+returned and its bytes may be sent already, so its answer must not depend on how fast a thread woke up.
 """
 
 from __future__ import annotations
@@ -27,24 +27,25 @@ from collections import deque
 from collections.abc import Callable
 
 from ..handlers import StreamHandler
-from .endings import GRACE, PATIENCE, CutOff, ServerError, cut_off, join, name_of, where
+from .endings import GRACE, KEPT_ERRORS, PATIENCE, CutOff, cut_off, first_of, join, name_of
 
 # Idle workers beyond this many go home after their connection. A worker costs about 40 KiB while it waits; a class
 # of thirty clients that comes back should find thirty threads waiting.
 MOST_IDLE = 32
 
-KEPT_ERRORS = 1000  # of the newest; a client that connects and resets in a loop must not fill the memory
-
 # Out of descriptors or memory: accept(2) fails at once and would go on failing, until a connection ends.
 EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
-class Crew:
-    """The threads, live connections and errors of one listening socket.
+class PeerVanished(Exception):
+    """Raised by a layer between crew and handler; its ``__cause__`` is recorded and not held against the handler."""
 
-    `dress` is applied to an accepted socket before it is registered (TLS wraps it, without I/O); `vanished` are the
-    exceptions that mean "the peer went away", recorded and not held against the handler; `clean_up` runs once, after
-    the listener is closed.
+
+class Crew:
+    """The threads, live connections and errors of one listening socket; an `Engine`.
+
+    `dress` is applied to an accepted socket before it is registered (TLS wraps it, without I/O); `clean_up` runs
+    once, after the listener is closed.
     """
 
     def __init__(
@@ -53,7 +54,6 @@ class Crew:
         handler: StreamHandler,
         *,
         dress: Callable[[socket.socket], socket.socket] | None = None,
-        vanished: tuple[type[BaseException], ...] = (ConnectionError,),
         clean_up: Callable[[], object] | None = None,
     ) -> None:
         self.handler = handler
@@ -62,9 +62,7 @@ class Crew:
         self.closing = False
         self._listener = listener
         self._dress = dress
-        self._vanished = vanished
         self._clean_up = clean_up
-        self._name = name_of(handler)
         # Re-entrant, because the garbage collector may call dismiss() in a thread that holds it.
         self._lock = threading.RLock()
         self._room = threading.Condition(self._lock)  # a connection ended: descriptors may be free again
@@ -74,32 +72,35 @@ class Crew:
         self._idle = 0
         self._faults: list[BaseException] = []  # what handlers raised, to be handed over once
         self._owner = os.getpid()
-        self._hire()
 
     @property
     def live(self) -> tuple[socket.socket, ...]:
+        """The connections being served, in the order of acceptance."""
         with self._lock:
             return tuple(self._live)
+
+    def start(self) -> None:
+        """Send the first worker to the door. Raises RuntimeError where the machine starts no thread any more."""
+        self._hire()
+        if not self._threads:
+            raise self.errors[-1]
 
     # -- working ---------------------------------------------------------------------------------------------------
 
     def _hire(self, conn: socket.socket | None = None) -> None:
-        """Start a thread that waits at the door, or serves `conn` first."""
-        thread = threading.Thread(target=self._work, args=(conn,), name=f"{self._name} server", daemon=True)
+        """Start a thread that waits at the door, or one that serves `conn` and ends."""
+        thread = threading.Thread(target=self._work, args=(conn,), name=f"{name_of(self.handler)} server", daemon=True)
         with self._lock:
             self._threads.add(thread)
-            if conn is None:
-                self._idle += 1
-            left, self._gone = self._gone, []
-        for old in left:
-            old.join()  # it has nothing left to do but end
+            self._idle += conn is None
+            gone, self._gone = self._gone, []
+        join(gone, PATIENCE)  # they have nothing left to do but end
         try:
             thread.start()
-        except RuntimeError as exc:  # no more threads: those that there are will come back to the door
+        except RuntimeError as exc:  # no more threads; those that there are will come back to the door
             with self._lock:
                 self._threads.discard(thread)
-                if conn is None:
-                    self._idle -= 1
+                self._idle -= conn is None
                 self.errors.append(exc)
             if conn is not None:
                 conn.close()
@@ -109,20 +110,7 @@ class Crew:
             if conn is not None:
                 self._serve(conn)
             else:
-                while (conn := self._accept()) is not None:
-                    with self._lock:
-                        self._idle -= 1
-                        nobody_waits = not self._idle and not self.closing
-                    if nobody_waits:
-                        self._hire()
-                    self._serve(conn)
-                    del conn
-                    with self._lock:
-                        self._idle += 1
-                        if self._idle > MOST_IDLE:
-                            break
-                with self._lock:
-                    self._idle -= 1
+                self._take_turns()
         except CutOff:
             pass  # it was meant for a handler that had just returned
         finally:
@@ -133,6 +121,22 @@ class Crew:
                 last = self.closing and not self._threads
             if last:
                 self._shut_door()
+
+    def _take_turns(self) -> None:
+        surplus = False
+        while not surplus and (conn := self._accept()) is not None:
+            with self._lock:
+                self._idle -= 1
+                nobody_waits = not self._idle and not self.closing
+            if nobody_waits:
+                self._hire()
+            self._serve(conn)
+            del conn  # or this worker would hold the object while it waits for the next one
+            with self._lock:
+                self._idle += 1
+                surplus = self._idle > MOST_IDLE
+        with self._lock:
+            self._idle -= 1
 
     def _accept(self) -> socket.socket | None:
         """Wait for the next connection; None when the crew has been dismissed."""
@@ -145,7 +149,7 @@ class Crew:
                 self.errors.append(exc.with_traceback(None))
                 if exc.errno in EXHAUSTED:
                     with self._room:
-                        self._room.wait(0.1)  # somebody else of this process may free a descriptor unseen by us
+                        self._room.wait(0.1)  # bounded: a descriptor may also be freed by code that we do not see
                 elif exc.errno != errno.ECONNABORTED:  # somebody took the listener away from under us
                     break
             else:
@@ -156,7 +160,12 @@ class Crew:
 
     def _serve(self, conn: socket.socket) -> None:
         if self._dress is not None:
-            conn = self._dress(conn)
+            try:
+                conn = self._dress(conn)
+            except OSError as exc:  # gone before it began
+                self.errors.append(exc.with_traceback(None))
+                conn.close()
+                return
         with self._lock:
             self.accepted += 1
             self._live[conn] = None
@@ -164,8 +173,10 @@ class Crew:
                 _shut(conn, socket.SHUT_RD)
         try:
             self.handler(conn)
-        except self._vanished as exc:
-            self.errors.append(exc.with_traceback(None))  # without its frames, which would keep sockets alive
+        except PeerVanished as exc:
+            self._vanished(exc.__cause__ or exc)
+        except ConnectionError as exc:
+            self._vanished(exc)
         except CutOff:
             pass  # close() knows, and reports it
         except BaseException as exc:
@@ -173,18 +184,19 @@ class Crew:
                 self._faults.append(exc)
             self.errors.append(exc)
         finally:
-            with self._lock:  # from here on nobody shuts this descriptor down: its number may be somebody else's soon
+            with self._lock:  # from here on nobody shuts it down: its number may be another socket's in a moment
                 self._live.pop(conn, None)
                 self._room.notify()
             conn.close()
 
+    def _vanished(self, error: BaseException) -> None:
+        self.errors.append(error.with_traceback(None))  # without its frames, which would keep the handler's sockets
+
     # -- ending ----------------------------------------------------------------------------------------------------
 
     def dismiss(self) -> None:
-        """Begin the end: nobody is let in any more, everybody inside hears ``b""``. Does not wait; may be repeated."""
-        if os.getpid() != self._owner:
-            # A forked child: the threads are not here, and shutdown() would end the parent's connections as well.
-            self._listener.close()
+        """Begin the end: nobody is let in any more, everybody inside hears ``b""``."""
+        if self._in_a_child():
             return
         with self._lock:
             if not self.closing:
@@ -198,6 +210,33 @@ class Crew:
         if nobody:
             self._shut_door()
 
+    def close(self) -> None:
+        """Dismiss the crew and wait for it. Raises `ServerError` for a handler that raised or would not return."""
+        if self._in_a_child():
+            return
+        self.dismiss()
+        stuck = self._wait()
+        error = cut_off(stuck, self.handler) if stuck else None
+        with self._lock:
+            for conn in self._live:  # held by a thread that stands in a call that does not return
+                conn.close()
+            self._live.clear()
+            faults, self._faults = self._faults, []
+        self._shut_door()
+        if error is None and faults:
+            error = first_of(faults, self.handler)
+        if error is not None:
+            raise error
+
+    def _in_a_child(self) -> bool:
+        """True in a forked child, where the threads are not: shutdown() there would end the parent's connections."""
+        if os.getpid() == self._owner:
+            return False
+        for sock in (self._listener, *self._live):
+            sock.close()
+        self.closing = True
+        return True
+
     def _serve_queue(self) -> None:
         """Take in those whose connect() has returned already and give each a thread."""
         try:
@@ -209,40 +248,14 @@ class Crew:
         except OSError:  # BlockingIOError: the queue is empty; anything else: there is no listener any more
             pass
 
-    def close(self) -> None:
-        """Dismiss the crew and wait for it. Raises `ServerError` for a handler that raised or would not return."""
-        self.dismiss()
-        if os.getpid() != self._owner:
-            return
-        stuck = self._wait()
-        self._shut_door()
-        with self._lock:
-            faults, self._faults = self._faults, []
-        if stuck:
-            raise ServerError(stuck)
-        if faults:
-            first = faults[0]
-            more = f" (and {len(faults) - 1} more, see .errors)" if len(faults) > 1 else ""
-            raise ServerError(f"handler {self._name!r} raised {type(first).__name__}: {first}{more}") from first
-
-    def _wait(self) -> str:
-        """Join the workers by the three steps of `endings`; return what to say of those that needed the third."""
+    def _wait(self) -> list[threading.Thread]:
+        """Join the workers by the first two steps of `endings`; return those that need the third."""
         if not self._join(GRACE):
-            return ""
+            return []
         with self._lock:
             for conn in self._live:
                 _shut(conn, socket.SHUT_RDWR)
-        stubborn = self._join(PATIENCE)
-        if not stubborn:
-            return ""
-        place = where(stubborn[0], self.handler)
-        for thread in stubborn:
-            cut_off(thread)
-        ended = "was stopped" if not self._join(PATIENCE) else "still stands"
-        return (
-            f"handler {self._name!r} did not return after its connection was shut down; it {ended} at {place}. "
-            'A handler must return when recv() returns b"": the client has finished.'
-        )
+        return self._join(PATIENCE)
 
     def _join(self, seconds: float) -> list[threading.Thread]:
         with self._lock:

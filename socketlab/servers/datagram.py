@@ -10,21 +10,19 @@ from __future__ import annotations
 import os
 import socket
 import threading
-import weakref
 from collections import deque
-from types import TracebackType
 from typing import Any
 
 from ..handlers import DATAGRAM_FORM, DatagramHandler, StreamHandler
-from .crew import KEPT_ERRORS
-from .endings import PATIENCE, CutOff, ServerError, cut_off, join, name_of, where
+from .endings import KEPT_ERRORS, PATIENCE, CutOff, cut_off, first_of, join, name_of
+from .life import Server
 from .loopback import explain_bind, internet_address
 
 LARGEST = 65535  # a UDP length field has 16 bits (RFC 768), so no datagram can be longer
 
 
 class _Post:
-    """The thread, the socket and the counts; it does not know the `DatagramServer`, so that one can be forgotten."""
+    """The thread, the socket and the counts; an `Engine`."""
 
     def __init__(self, sock: socket.socket, handler: DatagramHandler) -> None:
         self.sock = sock
@@ -36,6 +34,8 @@ class _Post:
         self.closing = False
         self.owner = os.getpid()
         self.thread = threading.Thread(target=self._work, name=f"{name_of(handler)} server", daemon=True)
+
+    def start(self) -> None:
         self.thread.start()
 
     def _work(self) -> None:
@@ -94,76 +94,15 @@ class _Post:
         self.dismiss()
         if os.getpid() != self.owner:
             return
-        if join([self.thread], PATIENCE):
-            place = where(self.thread, self.handler)
-            cut_off(self.thread)
-            ended = "was stopped" if not join([self.thread], PATIENCE) else "still stands"
-            raise ServerError(f"handler {name_of(self.handler)!r} did not return; it {ended} at {place}")
+        if stuck := join([self.thread], PATIENCE):
+            raise cut_off(stuck, self.handler)
         faults, self.faults = self.faults, []
         if faults:
-            more = f" (and {len(faults) - 1} more, see .errors)" if len(faults) > 1 else ""
-            raise ServerError(
-                f"handler {name_of(self.handler)!r} raised {type(faults[0]).__name__}: {faults[0]}{more}"
-            ) from faults[0]
+            raise first_of(faults, self.handler)
 
 
-class DatagramServer:
-    """A loopback UDP server in a background thread; made by `udp_server`. The life cycle is `StreamServer`'s."""
-
-    def __init__(self, post: _Post) -> None:
-        self._post = post
-        self._address: Any = post.own
-        self._forgotten = weakref.finalize(self, post.dismiss)
-
-    @property
-    def address(self) -> Any:
-        """Where it listens, as `sendto` wants it."""
-        return self._address
-
-    @property
-    def family(self) -> socket.AddressFamily:
-        """AF_INET or AF_INET6."""
-        return socket.AddressFamily(self._post.sock.family)
-
-    @property
-    def connections(self) -> tuple[socket.socket, ...]:
-        """Always empty: datagrams have no connections."""
-        return ()
-
-    @property
-    def accepted(self) -> int:
-        """How many datagrams the handler has been given so far."""
-        return self._post.accepted
-
-    @property
-    def errors(self) -> tuple[BaseException, ...]:
-        """What went wrong so far, oldest first."""
-        return tuple(self._post.errors)
-
-    @property
-    def closed(self) -> bool:
-        """True once `close` has begun."""
-        return self._post.closing
-
-    def close(self) -> None:
-        """Answer what has arrived, then stop and join. Idempotent. Raises `ServerError` like `StreamServer.close`."""
-        self._post.close()
-        self._forgotten.detach()
-
-    def __enter__(self) -> DatagramServer:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        try:
-            self.close()
-        except ServerError:
-            if kind is None or issubclass(kind, Exception):  # as in StreamServer.__exit__
-                raise
-
-    def __repr__(self) -> str:
-        return f"<udp_server {name_of(self._post.handler)}, {'closed' if self.closed else 'listening'}>"
+class DatagramServer(Server):
+    """A `Server` for datagrams, which have no connections; made by `udp_server`."""
 
 
 def udp_server(
@@ -199,4 +138,4 @@ def udp_server(
     except BaseException:
         sock.close()
         raise
-    return DatagramServer(_Post(sock, answer))
+    return DatagramServer("udp_server", sock, _Post(sock, answer))

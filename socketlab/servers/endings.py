@@ -18,12 +18,14 @@ import ctypes
 import linecache
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from time import monotonic
 from types import FrameType
 
 GRACE = 0.05  # s for step 1: a hundred times what a woken handler needs to finish an answer, too short to be felt
 PATIENCE = 0.5  # s for step 2, and once more for step 3: a loaded machine may take that long to run a thread
+
+KEPT_ERRORS = 1000  # of the newest; a client that connects and resets in a loop must not fill the memory
 
 
 class ServerError(Exception):
@@ -51,9 +53,25 @@ def join(threads: Iterable[threading.Thread], seconds: float) -> list[threading.
     return left
 
 
-def cut_off(thread: threading.Thread) -> None:
-    """Have `CutOff` raised in `thread` at its next bytecode (CPython's PyThreadState_SetAsyncExc)."""
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(CutOff))
+def cut_off(threads: Sequence[threading.Thread], handler: object) -> ServerError:
+    """Step 3 for `threads`, all of them running `handler`; return the error that tells where the first one stood."""
+    place = where(threads[0], handler)
+    for thread in threads:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(CutOff))
+    fate = "still stands" if join(threads, PATIENCE) else "was stopped"
+    return ServerError(
+        f"handler {name_of(handler)!r} did not return when its server closed; it {fate} at {place}. "
+        'A handler returns when its client has finished: when recv() returns b"".'
+    )
+
+
+def first_of(faults: Sequence[BaseException], handler: object) -> ServerError:
+    """The error that hands over what `handler` raised; its ``__cause__`` is the first of `faults`."""
+    first = faults[0]
+    more = f" (and {len(faults) - 1} more, see .errors)" if len(faults) > 1 else ""
+    error = ServerError(f"handler {name_of(handler)!r} raised {type(first).__name__}: {first}{more}")
+    error.__cause__ = first
+    return error
 
 
 def where(thread: threading.Thread, handler: object) -> str:
@@ -61,7 +79,7 @@ def where(thread: threading.Thread, handler: object) -> str:
     frame: FrameType | None = sys._current_frames().get(thread.ident or 0)
     if frame is None:
         return "a line that is not known any more"
-    file = getattr(getattr(handler, "__code__", None), "co_filename", None)
+    file = _file_of(handler)
     own: FrameType | None = frame
     while own is not None and own.f_code.co_filename != file:
         own = own.f_back
@@ -73,3 +91,11 @@ def where(thread: threading.Thread, handler: object) -> str:
 def name_of(handler: object) -> str:
     """What people call this handler: a function's name, or the class of a callable object."""
     return getattr(handler, "__name__", None) or type(handler).__name__
+
+
+def _file_of(handler: object) -> str | None:
+    handler = getattr(handler, "__wrapped__", handler)  # functools.wraps
+    handler = getattr(handler, "func", handler)  # functools.partial
+    method = vars(type(handler)).get("__call__")  # an object that can be called
+    code = getattr(handler, "__code__", None) or getattr(method, "__code__", None)
+    return getattr(code, "co_filename", None)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
-import weakref
-from types import TracebackType
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from ..handlers import DATAGRAM_FORM, StreamHandler
-from .crew import Crew
-from .endings import ServerError, name_of
+from .crew import Crew, PeerVanished
+from .endings import name_of
+from .life import Server
 from .loopback import explain_bind, internet_address, unix_path
 
 if TYPE_CHECKING:
@@ -23,77 +23,17 @@ if TYPE_CHECKING:
 BACKLOG = 4096
 
 
-class StreamServer:
-    """A loopback server in background threads; made by `tcp_server`, `unix_server` and `tls_server`.
-
-    Use it in a ``with`` statement, or call `close` when done; a server that is forgotten closes itself.
-    """
+class StreamServer(Server):
+    """A `Server` for connections; made by `tcp_server`, `unix_server` and `tls_server`."""
 
     def __init__(self, kind: str, listener: socket.socket, crew: Crew) -> None:
-        self._kind = kind
-        self._address: Any = listener.getsockname()
-        self._family = listener.family
         self._crew = crew
-        # The threads know the crew but not this object, so that forgetting it is seen, here and at exit.
-        self._forgotten = weakref.finalize(self, crew.dismiss)
-
-    @property
-    def address(self) -> Any:
-        """Where it listens, as `connect` wants it: (host, port), for IPv6 with flow and scope, for Unix the path."""
-        return self._address
-
-    @property
-    def family(self) -> socket.AddressFamily:
-        """AF_INET, AF_INET6 or AF_UNIX."""
-        return socket.AddressFamily(self._family)
+        super().__init__(kind, listener, crew)
 
     @property
     def connections(self) -> tuple[socket.socket, ...]:
         """The server's side of each connection that is being served now, in the order of acceptance."""
         return self._crew.live
-
-    @property
-    def accepted(self) -> int:
-        """How many connections have been accepted so far."""
-        return self._crew.accepted
-
-    @property
-    def errors(self) -> tuple[BaseException, ...]:
-        """What went wrong so far, oldest first: peers that vanished, and exceptions of the handler."""
-        return tuple(self._crew.errors)
-
-    @property
-    def closed(self) -> bool:
-        """True once `close` has begun."""
-        return self._crew.closing
-
-    def close(self) -> None:
-        """Stop listening, end every connection, join every thread; when it returns nothing is left.
-
-        A connection that was made before is still served: its handler reads what has arrived, then ``b""``, and its
-        answer reaches the client. Idempotent. Raises `ServerError` once, from the exception of a handler that
-        raised one, or naming the line of a handler that had not returned after about a second.
-        """
-        self._crew.close()
-        self._forgotten.detach()
-
-    def __enter__(self) -> StreamServer:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        try:
-            self.close()
-        except ServerError:
-            # The handler's exception is the likely cause of an Exception here, so both are shown; an interrupt is
-            # what the person asked for and is not replaced by anything.
-            if kind is None or issubclass(kind, Exception):
-                raise
-
-    def __repr__(self) -> str:
-        # Without port and address: they differ from run to run, and a notebook's outputs are compared.
-        return f"<{self._kind} {name_of(self._crew.handler)}, {'closed' if self.closed else 'listening'}>"
 
 
 class TLSServer(StreamServer):
@@ -197,29 +137,37 @@ def tls_server(
     client_context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     authority.configure_trust(client_context)
 
+    @wraps(handler)
     def encrypted(conn: socket.socket) -> None:
         assert isinstance(conn, ssl.SSLSocket)
-        conn.do_handshake()
-        handler(conn)
-        conn.settimeout(0)
         try:
-            conn.unwrap()  # says close_notify, and would then wait for the client's: RFC 8446, 6.1 asks only to say it
-        except (ssl.SSLError, OSError):
-            pass
-
-    encrypted.__name__ = name_of(handler)
-    if hasattr(handler, "__code__"):
-        encrypted.__wrapped__ = handler  # type: ignore[attr-defined]
+            conn.do_handshake()
+        except OSError as exc:  # ssl.SSLError is one; so is ENOTCONN, for a client that left before it began
+            raise PeerVanished from exc
+        try:
+            handler(conn)
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as exc:
+            raise PeerVanished from exc
+        _say_goodbye(conn)
 
     def dress(conn: socket.socket) -> socket.socket:
         return context.wrap_socket(conn, server_side=True, do_handshake_on_connect=False)
 
     listener = _listen(settled, (host, port), backlog)
-    crew = Crew(listener, encrypted, dress=dress, vanished=(ConnectionError, ssl.SSLError))
+    crew = Crew(listener, encrypted, dress=dress)
     server = TLSServer("tls_server", listener, crew)
     server.client_context = client_context
     server.authority = authority
     return server
+
+
+def _say_goodbye(conn: ssl.SSLSocket) -> None:
+    """Send close_notify, without which the client sees a truncation, and do not wait for its own (RFC 8446, 6.1)."""
+    try:
+        conn.settimeout(0)
+        conn.unwrap()
+    except (OSError, ValueError):  # it would have waited; or the client has gone; or the handler closed it
+        pass
 
 
 def _check(handler: object) -> None:
