@@ -6,7 +6,9 @@ account may reach the kernel: no start-up files of theirs, no plotting backend o
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import sys
 import tempfile
 
@@ -29,5 +31,6 @@ def settle_environment() -> None:
     os.environ.pop("MPLBACKEND", None)  # ipykernel chooses the inline backend only where nothing else is set
     if "SOCKETLAB_IPYTHONDIR" not in os.environ:
         # An empty profile: ~/.ipython may hold start-up files that print, or settings that change a repr.
-        os.environ["SOCKETLAB_IPYTHONDIR"] = tempfile.mkdtemp(prefix="socketlab-ipython-")
+        folder = os.environ["SOCKETLAB_IPYTHONDIR"] = tempfile.mkdtemp(prefix="socketlab-ipython-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ["IPYTHONDIR"] = os.environ["SOCKETLAB_IPYTHONDIR"]

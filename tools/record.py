@@ -30,11 +30,11 @@ from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # `python tools/record.py` puts only tools/ there
 
-from nbformat import NotebookNode  # noqa: E402
+from nbformat import NotebookNode
 
-from tools import notebooks  # noqa: E402
-from tools.kernels import CELL_TIMEOUT, settle_environment  # noqa: E402
-from tools.notebooks import Refused, code_cells, describe, shown  # noqa: E402
+from tools import notebooks
+from tools.kernels import CELL_TIMEOUT, settle_environment
+from tools.notebooks import Refused, code_cells, describe, shown
 
 
 def execute(path: Path, notebook: NotebookNode) -> None:
@@ -51,7 +51,8 @@ def execute(path: Path, notebook: NotebookNode) -> None:
     for cell in code_cells(notebook):
         cell.outputs, cell.execution_count = [], None
         if not cell.source.strip():
-            raise Refused(f"{shown(path)}: an empty code cell under “{notebooks.heading_above(notebook, cell)}”: remove it")
+            above = notebooks.heading_above(notebook, cell)
+            raise Refused(f"{shown(path)}: an empty code cell under “{above}”: remove it")
     started: list[NotebookNode] = []
 
     def stop_at_error(cell: NotebookNode, cell_index: int, execute_reply: dict[str, Any]) -> None:
@@ -172,6 +173,7 @@ def record(path: Path, *, pictures: bool = False) -> bool:
     execute(path, notebook)
     notebooks.set_navigation(path, notebook)
     notebooks.clean(notebook)
+    notebooks.clean(stored)
     if not pictures:
         notebooks.keep_unchanged(notebook, stored)
     text = notebooks.dump(notebook)
