@@ -10,7 +10,6 @@ from textwrap import wrap
 from socketlab.probe.passport import GROUPS, Finding, Passport
 
 WIDTH = 100  # characters of a text line
-_INDENT = " " * 21
 _BY_VERDICT = ("families", "options")
 
 
@@ -60,13 +59,12 @@ def _body(passport: Passport, group: str) -> str:
         return _matrix(passport)
     if group not in _BY_VERDICT:
         return as_rows(findings)
-    return "\n".join(
-        line
-        for verdict, found in by_verdict(findings).items()
-        for line in wrap(
-            " ".join(f.name for f in found), WIDTH, initial_indent=f"  {verdict:18} ", subsequent_indent=_INDENT
-        )
-    )
+    lines = []
+    for verdict, found in by_verdict(findings).items():
+        first = f"  {verdict:18} "
+        names = " ".join(finding.name for finding in found)
+        lines += wrap(names, WIDTH, initial_indent=first, subsequent_indent=" " * len(first))
+    return "\n".join(lines)
 
 
 def _matrix(passport: Passport) -> str:
