@@ -1,4 +1,4 @@
-"""python -m socketlab doctor [--json]: what can this machine do?  python -m socketlab serve HANDLER: a server to talk to.
+"""python -m socketlab doctor: what can this machine do?  python -m socketlab serve HANDLER: somebody to talk to.
 
 `doctor` ends with status 0 where the course can run here, with 1 and what to do where not. `serve` runs until Ctrl-C.
 """
@@ -63,8 +63,10 @@ def summary(passport: Passport, packages: tuple[Finding, ...]) -> str:
     }
     lacking = [word for name, word in words.items() if not passport.works(name)]
     said = f"; it does without {', '.join(lacking)}, which is said where it matters" if lacking else ""
-    works = sum(finding.works for finding in passport)
-    return f"The course can run here{said}. {works} of {len(passport)} things tried work."
+    counts = [
+        f"{sum(f.works for f in found)} of {len(found)}" for found in map(passport.group, ("options", "abilities"))
+    ]
+    return f"The course can run here{said}: {counts[0]} options and {counts[1]} abilities work."
 
 
 def doctor(as_json: bool) -> int:
@@ -100,7 +102,7 @@ def _as_json(finding: Finding) -> dict[str, Any]:
 
 
 def find_handler(word: str) -> Callable[[socket.socket], object]:
-    """`echo`, `http`, … of socketlab.handlers, or `module:function` of your own. Raises ValueError where there is none."""
+    """`echo`, `http`, … of socketlab.handlers, or `module:function` of your own. Raises ValueError if there is none."""
     module_name, colon, name = word.rpartition(":")
     try:
         module = import_module(module_name) if colon else import_module("socketlab.handlers")

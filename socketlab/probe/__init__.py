@@ -7,7 +7,8 @@
     print(passport)                 # everything
 
 Each thing is tried once, on sockets of its own, on loopback, under a deadline of a quarter of a second; no descriptor
-stays open and nothing about the machine is changed. The whole takes some 20 ms, most of it to close two packet sockets where they may be had.
+stays open and nothing about the machine is changed. The whole takes some 25 ms, most of it, where packet sockets may
+be had, to close two of them.
 
 To see a lesser machine, name what it shall lack, by the names of the passport, or a whole group:
 
