@@ -1,0 +1,62 @@
+"""Measure conversations over sockets, and draw what was measured.
+
+    from socketlab.measure import measure, round_trips, distribution
+
+    timing = round_trips(server.address, payload=1024)
+    distribution(timing, title="Half of the round trips take …")
+
+Measuring never draws and drawing never measures: `timing` and `traffic` return plain frozen values, `plots` takes
+them. Names are loaded on first use, so that `import socketlab.measure` costs next to nothing and matplotlib comes
+with the first picture.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .affinity import one_cpu
+    from .plots import Picture, distribution, figure, lanes
+    from .spans import Span, Stopwatch
+    from .timing import Timing, bytes_text, measure, seconds_text
+    from .traffic import PeerError, Rate, connect_rate, round_trips, throughput
+
+__all__ = [
+    "PeerError",
+    "Picture",
+    "Rate",
+    "Span",
+    "Stopwatch",
+    "Timing",
+    "bytes_text",
+    "connect_rate",
+    "distribution",
+    "figure",
+    "lanes",
+    "measure",
+    "one_cpu",
+    "round_trips",
+    "seconds_text",
+    "throughput",
+]
+
+_ROOMS = {
+    "affinity": ("one_cpu",),
+    "plots": ("Picture", "distribution", "figure", "lanes"),
+    "spans": ("Span", "Stopwatch"),
+    "timing": ("Timing", "bytes_text", "measure", "seconds_text"),
+    "traffic": ("PeerError", "Rate", "connect_rate", "round_trips", "throughput"),
+}
+
+
+def __getattr__(name: str) -> object:
+    for room, names in _ROOMS.items():
+        if name in names:
+            from importlib import import_module
+
+            value: object = getattr(import_module(f"{__name__}.{room}"), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
