@@ -13,8 +13,6 @@ NOTEBOOKS ?=
 ASKED := $(subst /,_,$(if $(PYTHON),$(PYTHON),any))
 LAB_STAMP := $(VENV)/.lab-$(ASKED)
 TEST_STAMP := $(VENV)/.test-$(ASKED)
-# JupyterLab refuses to run as root unless told to; in a container there is often nobody else.
-ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .PHONY: help lab test record bench lint clean
 .DEFAULT_GOAL := help
@@ -36,7 +34,7 @@ $(TEST_STAMP): requirements.txt requirements-dev.txt pyproject.toml tools/setup
 	@touch $@ $(LAB_STAMP)
 
 lab: $(LAB_STAMP)
-	$(BIN)/jupyter lab $(ALLOW_ROOT) notebooks/index.ipynb $(LAB_ARGS)
+	$(BIN)/python -m tools.lab $(LAB_ARGS)
 
 # One notebook stays on one worker (loadscope): its cells share a kernel.
 test: $(TEST_STAMP)
