@@ -63,10 +63,11 @@ def summary(passport: Passport, packages: tuple[Finding, ...]) -> str:
     }
     lacking = [word for name, word in words.items() if not passport.works(name)]
     said = f"; it does without {', '.join(lacking)}, which is said where it matters" if lacking else ""
-    counts = [
-        f"{sum(f.works for f in found)} of {len(found)}" for found in map(passport.group, ("options", "abilities"))
-    ]
-    return f"The course can run here{said}: {counts[0]} options and {counts[1]} abilities work."
+    options, abilities = (
+        f"{sum(finding.works for finding in found)} of {len(found)} {found[0].group}"
+        for found in (passport.group("options"), passport.group("abilities"))
+    )
+    return f"The course can run here{said}: {options} and {abilities} work."
 
 
 def doctor(as_json: bool) -> int:

@@ -46,7 +46,7 @@ def probe(without: Iterable[str] = ()) -> Passport:
     """
     planned = list(_plan())
     lacking = _lacking([*without, *filter(None, map(str.strip, os.environ.get(WITHOUT, "").split(",")))], planned)
-    return Passport(tuple(withhold(trial) if trial.name in lacking else attempt(trial) for trial in planned))
+    return Passport(tuple(withhold(trial, lacking) if trial.name in lacking else attempt(trial) for trial in planned))
 
 
 def _plan() -> Iterator[Trial]:

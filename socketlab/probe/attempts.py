@@ -8,7 +8,7 @@ Every socket made here has a timeout, talks to this machine alone, and is closed
 
 import errno
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from types import ModuleType
 from typing import NamedTuple
 
@@ -70,9 +70,11 @@ def attempt(trial: Trial) -> Finding:
     return Finding(trial.group, trial.name, True, None, detail, trial.tried)
 
 
-def withhold(trial: Trial) -> Finding:
-    """The finding of a machine that lacks this, without trying: for `probe(without=…)`."""
+def withhold(trial: Trial, lacking: Container[str]) -> Finding:
+    """The finding of a machine that lacks this and all that is in `lacking`, without trying: for `probe(without=…)`."""
     number = _SIMULATED.get(trial.group, errno.EOPNOTSUPP)
+    if any(need.startswith("AF_") and need in lacking for need in trial.needs):
+        number = errno.EAFNOSUPPORT  # the family's refusal is what the kernel would give, whatever else was asked
     return Finding(trial.group, trial.name, False, number, "simulated", trial.tried)
 
 

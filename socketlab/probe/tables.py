@@ -4,6 +4,7 @@ Groups of many names (families, options) are listed by verdict; groups where eac
 types are a matrix of families that exist. Whoever wants more asks the passport for one row.
 """
 
+import errno
 from html import escape
 from textwrap import wrap
 
@@ -22,17 +23,14 @@ def by_verdict(findings: tuple[Finding, ...]) -> dict[str, list[Finding]]:
 
 
 def type_matrix(passport: Passport) -> tuple[list[str], list[str], dict[tuple[str, str], Finding]]:
-    """(families that exist, types, finding of each pair). A family exists unless it and all its types are one no."""
+    """(families that this kernel has, types, finding of each pair). A refusal other than EAFNOSUPPORT is having."""
     cells: dict[tuple[str, str], Finding] = {}
     for finding in passport.group("types"):
         family, _, kind = finding.name.partition(" ")
         cells[family, kind] = finding
     kinds = list(dict.fromkeys(kind for _, kind in cells))
-    verdicts: dict[str, set[str]] = {}
-    for (family, _), finding in cells.items():
-        verdicts.setdefault(family, {passport[family].verdict}).add(finding.verdict)
-    families = [family for family, said in verdicts.items() if len(said) > 1 or said == {"works"}]
-    return families, kinds, cells
+    here = (family for (family, _), f in cells.items() if f.works or f.errno not in (None, errno.EAFNOSUPPORT))
+    return list(dict.fromkeys(here)), kinds, cells
 
 
 def as_text(passport: Passport) -> str:
