@@ -45,7 +45,7 @@ def draw_types(passport: Passport) -> Picture:
     _write(
         ax,
         f"{working} of {len(passport.group('families'))} address families can be used here",
-        "\n".join(wrap("This kernel has no " + ", ".join(missing), 92)),
+        "\n".join(wrap("Not to be had here: " + ", ".join(missing), 92)),
     )
     return picture
 
@@ -92,7 +92,7 @@ def draw_abilities(passport: Passport) -> Picture:
     _write(
         ax,
         f"You hold {held}; this machine has {had}",
-        "●  works    ×  refused, with the kernel's reason; absent: this Python lacks the call",
+        "●  works    ×  refused, with the kernel's reason (absent: Python has no such call here)",
     )
     return picture
 

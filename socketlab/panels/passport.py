@@ -22,7 +22,7 @@ LESSER = {  # what the panel can pretend: the words of the menu, and the names t
     "nothing: as it is": (),
     "IPv6": ("ipv6",),
     "Unix sockets": ("AF_UNIX",),
-    "every privilege": ("privileges", "AF_PACKET", "AF_INET SOCK_RAW", "AF_INET6 SOCK_RAW"),
+    "every privilege": ("privileges",),
     "/proc/net": ("proc_net",),
     "multicast": ("multicast", "multicast_ipv6", "IP_ADD_MEMBERSHIP", "IPV6_JOIN_GROUP"),
 }
@@ -60,7 +60,8 @@ def changes_table(changes: Iterable[Change]) -> str:
     )
     if not rows:
         return "<p>Nothing changed.</p>"
-    return f"<table class='sl'><thead><tr><th>what</th><th>before</th><th>now</th></tr></thead><tbody>{rows}</tbody></table>"
+    head = "<thead><tr><th>what</th><th>before</th><th>now</th></tr></thead>"
+    return f"<table class='sl'>{head}<tbody>{rows}</tbody></table>"
 
 
 def _said(finding: Finding | None) -> str:

@@ -8,7 +8,7 @@ Every socket made here has a timeout, talks to this machine alone, and is closed
 
 import errno
 import socket
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import NamedTuple
 
@@ -18,12 +18,13 @@ PATIENCE = 0.25
 """Seconds that a loopback exchange may take before it counts as refused (ETIMEDOUT). It takes 50 µs where it works;
 some networks of containers swallow packets instead of refusing them."""
 
-_SIMULATED = {
+REFUSALS = {
     "families": errno.EAFNOSUPPORT,
     "types": getattr(errno, "ESOCKTNOSUPPORT", errno.EPROTONOSUPPORT),
     "protocols": errno.EPROTONOSUPPORT,
     "options": errno.ENOPROTOOPT,
     "privileges": errno.EPERM,
+    "abilities": errno.EOPNOTSUPP,
     "limits": errno.ENOENT,
 }
 """The errno that Linux itself gives where a thing of this group is missing (socket(2), getsockopt(2))."""
@@ -70,11 +71,8 @@ def attempt(trial: Trial) -> Finding:
     return Finding(trial.group, trial.name, True, None, detail, trial.tried)
 
 
-def withhold(trial: Trial, lacking: Container[str]) -> Finding:
-    """The finding of a machine that lacks this and all that is in `lacking`, without trying: for `probe(without=…)`."""
-    number = _SIMULATED.get(trial.group, errno.EOPNOTSUPP)
-    if any(need.startswith("AF_") and need in lacking for need in trial.needs):
-        number = errno.EAFNOSUPPORT  # the family's refusal is what the kernel would give, whatever else was asked
+def withhold(trial: Trial, number: int) -> Finding:
+    """The finding of a machine that lacks this, without trying: for `probe(without=…)`."""
     return Finding(trial.group, trial.name, False, number, "simulated", trial.tried)
 
 

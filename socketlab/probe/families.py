@@ -34,6 +34,9 @@ FIRST_PROTOCOL = {  # where protocol 0 is not a protocol: inet_create() and can_
     ("AF_SYSTEM", "SOCK_DGRAM"): 2,  # SYSPROTO_CONTROL (macOS)
 }
 
+PRIVILEGE = {("AF_INET", "SOCK_RAW"): "raw_ipv4", ("AF_INET6", "SOCK_RAW"): "raw_ipv6"}
+"""What a simulated machine without privileges lacks besides; AF_PACKET is a privilege whatever the type."""
+
 PROTOCOLS = {  # name: family, type, number. socket(2) takes the number; whether Python has the name does not matter.
     "IPPROTO_MPTCP": ("AF_INET", "SOCK_STREAM", 262),
     "IPPROTO_SCTP": ("AF_INET", "SOCK_STREAM", 132),
@@ -117,11 +120,13 @@ def family_trials() -> Iterator[Trial]:
     sockets = _Sockets()
     for family in family_names():
         tried = f"socket({family}, any type)" + (f" and bind to {LOOPBACK[family]}" if family in LOOPBACK else "")
-        yield Trial("families", family, tried, partial(sockets.family, family))
+        privilege = ("packet_sockets",) if family == "AF_PACKET" else ()
+        yield Trial("families", family, tried, partial(sockets.family, family), privilege)
     for family in family_names():
         for kind in type_names():
             tried = f"socket({family}, {kind})"
-            yield Trial("types", f"{family} {kind}", tried, partial(sockets.ask, family, kind), (family,))
+            needs = (family, PRIVILEGE[family, kind]) if (family, kind) in PRIVILEGE else (family,)
+            yield Trial("types", f"{family} {kind}", tried, partial(sockets.ask, family, kind), needs)
     protocols = dict(PROTOCOLS)
     for name in names("NETLINK_"):
         protocols[name] = ("AF_NETLINK", "SOCK_RAW", getattr(socket, name))

@@ -102,7 +102,8 @@ def option_trials() -> Iterator[Trial]:
         else:
             tried = f"getsockopt({name}) on a {kind} socket, and setsockopt of what was read"
             run = partial(_read_and_write_back, known[name], level, kind)
-        yield Trial("options", name, tried, run, (family,))
+        needs = (family, f"{family} {_SOCKETS[kind][1]}")
+        yield Trial("options", name, tried, run, needs)
 
 
 def _prefix(name: str) -> str:

@@ -18,7 +18,6 @@ ALIASES = {
     "scm_rights": "pass_descriptor",
     "msg_errqueue": "error_queue",
     "msg_oob": "urgent_byte",
-    "packet_sockets": "AF_PACKET",
 }
 """Words that people say, and the row that answers for them."""
 

@@ -1,7 +1,6 @@
 """Privileges: what the kernel keeps for root, or for those who hold a capability (capabilities(7)).
 
 Each is tried in a way that changes nothing: the host name is set to what it is, no socket is bound to a network.
-AF_PACKET, which is a privilege too, stands among the families.
 """
 
 import errno
@@ -37,6 +36,12 @@ def raw_ipv6() -> str:
     return ""
 
 
+def packet_sockets() -> str:
+    """socket(AF_PACKET, SOCK_RAW), which sees nothing as protocol 0"""
+    new_socket(socket.AF_PACKET, socket.SOCK_RAW).close()
+    return ""
+
+
 def icmp_ping() -> str:
     """socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP); who may is in net.ipv4.ping_group_range"""
     new_socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP).close()
@@ -68,6 +73,7 @@ def privilege_trials() -> list[Trial]:
     return [
         *trials("privileges", low_ports, raw_ipv4, needs=["AF_INET"]),
         *trials("privileges", raw_ipv6, needs=["AF_INET6"]),
+        *trials("privileges", packet_sockets, needs=["AF_PACKET"]),
         *trials("privileges", icmp_ping, needs=["AF_INET"]),
         *trials("privileges", sethostname),
         *trials("privileges", net_admin, transparent_proxy, needs=["AF_INET"]),
