@@ -149,8 +149,8 @@ def _histogram(ax: Axes, timings: Sequence[Timing], low: float, high: float, log
             x = timing.percentile(q)
             ax.vlines(x, 0, y, color=style["color"], linestyle="-" if q == 50 else (0, (4, 2)), linewidth=1.6)
             ax.annotate(
-                f"p{q}", (x, y), (-3 if q == 50 else 3, 0), textcoords="offset points", ha=align, va="center",
-                color=style["color"], fontsize=9, fontweight="bold",
+                f"p{q}", (x, y), (-3 if q == 50 else 3, 0), textcoords="offset points", ha=align, va="center", zorder=5,
+                fontsize=9, bbox={"boxstyle": "square,pad=0.1", "fc": ax.get_facecolor(), "ec": "none"},
             )  # fmt: skip
     ax.set_ylim(0, top)
     ax.set_ylabel("calls")
@@ -198,7 +198,7 @@ def lanes(spans: Sequence[Span], *, title: str = "", ax: Axes | None = None) -> 
         draw(ax, spans, colors)
         end = ax.get_xlim()[1]
         _time_axis(ax, 0, end, False, "time", margins=False)
-        ax.xaxis.set_label_coords(0, -28 / (ax.get_window_extent().height * 72 / ax.figure.dpi))
+        ax.xaxis.set_label_coords(0, -20 / (ax.get_window_extent().height * 72 / ax.figure.dpi))
         ax.xaxis.label.set(ha="left", va="top")
     return ax if picture is None else picture
 
