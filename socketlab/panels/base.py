@@ -5,34 +5,52 @@ JupyterLab; ``text/html``, a picture of the panel at rest, on GitHub and in a no
 ``text/plain``, its `repr`. The last two are stored in notebooks and compared on each validation, so they contain
 nothing that differs between two runs or two machines: no port, no address, no time.
 
-A panel holds servers and threads. `Panel.close` ends them; so does running its cell again, because the new panel
-takes the place of the one that the same cell made before.
+A panel holds servers and threads. They end, whichever comes first:
+
+* when `Panel.close` is called;
+* when the cell that made the panel runs again, before the new panel is built: the port is free by then. Panels made
+  in the same run of a cell live side by side;
+* when nobody knows the panel any more and it has never been shown. One that has been shown stays, even if the
+  notebook keeps no name for it: its buttons are on the page;
+* with the kernel.
 """
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import ipywidgets as widgets
 
 
 class Panel:
-    """Base of all panels. A subclass builds `widget` in its ``__init__`` and calls ``super().__init__(widget)`` last."""
+    """Base of all panels. A subclass builds `widget` in its ``__init__``, then calls ``super().__init__(widget)``."""
 
     title: ClassVar[str] = "Panel"  #: stands in the repr and above the static picture
 
-    # The panel that each cell made last, by class and cell id.
-    _latest: ClassVar[dict[tuple[type, str], Panel]] = {}
+    # By cell id: the run of the cell, and the panels that it made.
+    _made: ClassVar[dict[str, tuple[str, weakref.WeakSet[Panel]]]] = {}
+    _shown: ClassVar[set[Panel]] = set()
+
+    def __new__(cls, *args: Any, **settings: Any) -> Any:
+        # Here and not in __init__, because subclasses start their servers before they call ours.
+        panel = super().__new__(cls)
+        if (place := current_run()) is not None:
+            cell, run = place
+            before = Panel._made.get(cell)
+            if before is None or before[0] != run:
+                for old in before[1] if before is not None else ():
+                    old.close()
+                before = Panel._made[cell] = run, weakref.WeakSet()
+            before[1].add(panel)
+        return panel
 
     def __init__(self, widget: widgets.Widget) -> None:
         self.widget = widget
         self.closed = False
-        cell = current_cell()
-        if cell is not None:
-            before = Panel._latest.get((type(self), cell))
-            Panel._latest[type(self), cell] = self
-            if before is not None:
-                before.close()
+        # ipywidgets keeps every open widget for good, so a forgotten panel has to take its own along.
+        weakref.finalize(self, close_widget, widget).atexit = False
 
     def snapshot(self) -> str:
         """The panel at rest as static HTML, the same on every machine."""
@@ -40,33 +58,47 @@ class Panel:
 
     def close(self) -> None:
         """Stop what the panel started and take its controls away. Idempotent. Subclasses stop their servers first."""
-        if not self.closed:
+        if not getattr(self, "closed", True):
             self.closed = True
-            _close(self.widget)
+            close_widget(self.widget)
+        Panel._shown.discard(self)
 
     def __repr__(self) -> str:
         return f"<{self.title} panel>"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        bundle = dict(self.widget._repr_mimebundle_(**kwargs) or {})
-        bundle["text/plain"] = repr(self)
-        bundle["text/html"] = self.snapshot()
+        bundle: dict[str, Any] = {"text/plain": repr(self), "text/html": self.snapshot()}
+        if not self.closed:  # a closed widget has no face left, and its _repr_mimebundle_ is None
+            Panel._shown.add(self)
+            bundle = {**(self.widget._repr_mimebundle_(**kwargs) or {}), **bundle}
         return bundle
 
 
-def _close(widget: widgets.Widget) -> None:
+def close_widget(widget: widgets.Widget) -> None:
+    """Close `widget` and everything inside it: ipywidgets would close the box and keep what it contains."""
     for child in getattr(widget, "children", ()):
-        _close(child)
+        close_widget(child)
     widget.close()
 
 
-def current_cell() -> str | None:
-    """The id of the notebook cell that runs now, as JupyterLab tells it; None outside Jupyter or where it does not."""
+def current_run() -> tuple[str, str] | None:
+    """The id of the notebook cell that runs now, and that of this run of it; None where nobody says."""
     try:
         from IPython import get_ipython
     except ImportError:
         return None
-    shell = get_ipython()
-    header = getattr(shell, "parent_header", None) or {}
-    cell = header.get("metadata", {}).get("cellId")
-    return cell if isinstance(cell, str) else None
+    request = getattr(get_ipython(), "parent_header", None) or {}
+    cell = request.get("metadata", {}).get("cellId")
+    run = request.get("header", {}).get("msg_id")
+    return (cell, run) if isinstance(cell, str) and isinstance(run, str) else None
+
+
+def weakly(method: Callable[..., Any]) -> Callable[..., None]:
+    """`method` as a callback for a widget's event, without keeping its panel alive; it is called without arguments."""
+    reference = weakref.WeakMethod(method)
+
+    def callback(*event: object) -> None:
+        if (bound := reference()) is not None:
+            bound()
+
+    return callback

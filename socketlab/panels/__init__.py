@@ -1,0 +1,38 @@
+"""Panels: controls around pure models. Each panel is one file, imported when its name is first used.
+
+    from socketlab.panels import ServerPanel, RequestPanel
+
+ipywidgets comes with the first panel, not with this package.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .family import FamilyPanel
+    from .passport import PassportPanel
+    from .request import RequestPanel
+    from .server import ServerPanel
+
+__all__ = ["FamilyPanel", "PassportPanel", "RequestPanel", "ServerPanel"]
+
+_HOME = {"FamilyPanel": "family", "PassportPanel": "passport", "RequestPanel": "request", "ServerPanel": "server"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    except ModuleNotFoundError as exc:
+        if exc.name is None or exc.name.partition(".")[0] not in ("ipywidgets", "traitlets", "comm"):
+            raise
+        raise ImportError(f"{name} needs ipywidgets: python -m pip install ipywidgets") from exc
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,258 @@
+"""ServerPanel: a server to start and stop, a client to talk to it with, and what the server heard and said.
+
+Below is `Conversation`, which knows nothing of widgets; here are the controls, the pictures as pure functions from a
+`Conversation` to HTML, and the wires between them. Controls are read when a button is pressed; whatever changes by
+itself is written by the painter.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+from typing import Any
+
+import ipywidgets as widgets
+
+from ..handlers import StreamHandler, echo
+from ..servers.stream import StreamServer
+from .base import Panel, weakly
+from .conversation import Conversation, families, place
+from .look import BLUE, GREEN, GREY, ORANGE, RED, STYLE, code, count, dot, literal, static_picture
+from .painter import Painter
+from .recording import CAME, EVENT, Row
+from .visitor import typed
+
+HTTP_REQUEST = r"GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+class ServerPanel(Panel):
+    """A loopback server under your hands; it runs from the start, so that the cells below can use `server.address`.
+
+    `handler` is what it serves at first: one of `socketlab.handlers` or a function of yours. `handlers` are offered
+    beside those six. `family` is socket.AF_INET, AF_INET6 or AF_UNIX; ``start=False`` leaves the starting to the
+    button. Raises TypeError for a handler that cannot be called, ValueError for a family that this machine lacks.
+    """
+
+    title = "Server"
+
+    def __init__(
+        self,
+        handler: StreamHandler = echo,
+        *,
+        handlers: Iterable[StreamHandler] = (),
+        family: int | None = None,
+        start: bool = True,
+    ) -> None:
+        self._painter = Painter(self._draw)
+        self._conversation = talk = Conversation((*handlers, handler), self._painter.touch)
+        choices = families()
+        if family is not None and family not in choices.values():
+            raise ValueError(f"family {family!r} is not one of those that work here: {', '.join(choices)}")
+        name = getattr(handler, "__name__", type(handler).__name__)
+        self._first = name
+        if start:
+            talk.start(name, next(iter(choices.values())) if family is None else family)
+            if talk.server is None:
+                raise OSError(talk.problem)
+
+        slim = widgets.Layout(width="210px", max_width="100%")
+        self.handler = widgets.Dropdown(description="Handler", options=list(talk.handlers), value=name, layout=slim)
+        self.family = widgets.Dropdown(description="Family", options=choices, layout=slim)
+        if family is not None:
+            self.family.value = family
+        self.text = widgets.Text(
+            description="Text",
+            value=self._suggestion(),
+            continuous_update=True,
+            layout=widgets.Layout(flex="1 1 260px", min_width="180px", width="auto"),
+            tooltip=r"What the client sends; \r \n \t \0 \\ and \x00 to \xff mean what they mean in Python",
+        )
+        self.start_button = _button("Start", "Start the chosen handler on a port that the kernel chooses", "play")
+        self.stop_button = _button("Stop", "Stop listening and end every connection", "stop")
+        self.connect_button = _button("Connect", "Connect a client to this server", "plug")
+        self.send_button = _button("Send", "The client sends the text", "paper-plane")
+        self.half_close_button = _button("Half-close", "shutdown(SHUT_WR): the client has finished sending")
+        self.reset_button = _button("Reset", "The client leaves with an RST")
+        self.hang_up_button = _button("Close", "The client closes its socket")
+        self._status, self._client, self._log = widgets.HTML(), widgets.HTML(), widgets.HTML()
+
+        self.start_button.on_click(weakly(self.start))
+        self.stop_button.on_click(weakly(self.stop))
+        self.connect_button.on_click(weakly(self._connect))
+        self.send_button.on_click(weakly(self._send))
+        self.half_close_button.on_click(weakly(self._half_close))
+        self.reset_button.on_click(weakly(self._reset))
+        self.hang_up_button.on_click(weakly(self._hang_up))
+        self.handler.observe(weakly(self._suggest), names="value")
+
+        row = widgets.Layout(flex_flow="row wrap", align_items="center", width="100%")
+        box = widgets.VBox(
+            [
+                widgets.HTML(STYLE + '<span class="sl-title">Server</span>'),
+                widgets.HBox([self.handler, self.family, self.start_button, self.stop_button], layout=row),
+                self._status,
+                widgets.HTML('<div class="sl-head">A client to talk to it with</div>'),
+                widgets.HBox([self.text, self.send_button], layout=row),
+                widgets.HBox(
+                    [self.connect_button, self.half_close_button, self.reset_button, self.hang_up_button], layout=row
+                ),
+                self._client,
+                self._log,
+            ]
+        )
+        box.add_class("socketlab-panel")
+        super().__init__(box)
+        self._draw()
+        self._painter.start()
+
+    @property
+    def server(self) -> StreamServer:
+        """The server that was started last; after Stop it keeps its address, and refuses whoever connects there.
+
+        Raises RuntimeError where none has been started yet.
+        """
+        if self._conversation.server is None:
+            raise RuntimeError("this panel has not started a server yet: press Start, or call its start()")
+        return self._conversation.server
+
+    def start(self) -> None:
+        """Start the chosen handler in the chosen family, as the button does; what ran before is stopped."""
+        self._conversation.start(self.handler.value, self.family.value)
+
+    def stop(self) -> None:
+        """Stop the server and the client, as the button does."""
+        self._conversation.stop()
+
+    def close(self) -> None:
+        """Stop server, client and painter, and take the controls away. Idempotent."""
+        self._conversation.end()
+        self._painter.close()
+        super().close()
+
+    def snapshot(self) -> str:
+        return static_picture(
+            "Server",
+            f"a loopback server ({self._first}), the clients that are connected to it, and what it hears and says",
+            ["Handler", "Family", "Start", "Stop", "Text", "Send", "Connect", "Half-close", "Reset", "Close"],
+            ["its address, to copy", "who is connected", "each recv and sendall of the handler, with the bytes"],
+        )
+
+    # -- what the buttons do ---------------------------------------------------------------------------------------
+
+    def _connect(self) -> None:
+        self._conversation.connect()
+
+    def _send(self) -> None:
+        if self._conversation.visitor is None or not self._conversation.visitor.present:
+            self._conversation.connect()
+        self._conversation.send(typed(self.text.value))
+
+    def _half_close(self) -> None:
+        self._conversation.half_close()
+
+    def _reset(self) -> None:
+        self._conversation.reset()
+
+    def _hang_up(self) -> None:
+        self._conversation.hang_up()
+
+    def _suggestion(self) -> str:
+        return HTTP_REQUEST if self.handler.value == "http" else "hello"
+
+    def _suggest(self) -> None:
+        if self.text.value in ("hello", HTTP_REQUEST):  # not over what somebody typed
+            self.text.value = self._suggestion()
+
+    # -- what is to be seen ----------------------------------------------------------------------------------------
+
+    def _draw(self) -> None:
+        """Write what has changed into the page; called by the painter's thread alone, once the panel stands."""
+        talk = self._conversation
+        present = talk.visitor is not None and talk.visitor.present
+        for widget, picture in (
+            (self._status, status_picture(talk)),
+            (self._client, client_picture(talk)),
+            (self._log, record_picture(talk)),
+        ):
+            if widget.value != picture:
+                widget.value = picture
+        self.stop_button.disabled = not talk.running
+        self.connect_button.disabled = self.send_button.disabled = not talk.running
+        self.half_close_button.disabled = self.reset_button.disabled = self.hang_up_button.disabled = not present
+
+
+def status_picture(talk: Conversation) -> str:
+    """Whether it listens, where, and who is connected."""
+    problem = f"<div>{dot(RED)}{html.escape(talk.problem)}</div>" if talk.problem else ""
+    server = talk.server
+    if server is None:
+        return f'<div role="status">{dot(GREY)}not started</div>{problem}'
+    shown = html.escape(repr(server.address))
+    address = f'<code class="sl-copy" tabindex="0" title="a click selects it">{shown}</code>'
+    if server.closed:
+        state = f"{dot(GREY)}stopped; {html.escape(talk.serving)} was at {address}"
+    else:
+        state = f"{dot(GREEN)}listening: {html.escape(talk.serving)} at {address}"
+    live = talk.record.live()
+    who = "".join(
+        f"<tr><td class='sl-tight'>client {connection.number}</td>"
+        f"<td class='sl-tight'>{code(place(connection.peer))}</td>"
+        f"<td class='sl-wide'>{_doing(connection.waits_in)}</td></tr>"
+        for connection in live[:8]
+    )
+    if len(live) > 8:
+        who += f"<tr><td colspan='3'>and {len(live) - 8:,} more</td></tr>"
+    table = f"<table class='sl'><tbody>{who}</tbody></table>" if who else ""
+    return (
+        f'<div role="status">{state}</div>{problem}'
+        f'<div class="sl-head">{len(live):,} connected, {server.accepted:,} accepted since the start</div>{table}'
+    )
+
+
+def _doing(call: str) -> str:
+    return f"its handler is in {code(call + '()')}" if call else "its handler runs"
+
+
+def client_picture(talk: Conversation) -> str:
+    """What the panel's own client did and what came back to it."""
+    visitor = talk.visitor
+    if visitor is None:
+        return "<div>no client yet</div>"
+    mark = dot(BLUE if visitor.present else GREY)
+    came = f", received {code(literal(visitor.beginning, visitor.received))}" if visitor.received else ""
+    end = f"; {html.escape(visitor.end)}" if visitor.end else ""
+    name = f" {code(place(visitor.name))}" if isinstance(visitor.name, tuple) else ""
+    return f"<div>{mark}client{name} {visitor.state}: sent {count(visitor.sent, 'byte')}{came}{end}</div>"
+
+
+def record_picture(talk: Conversation) -> str:
+    """The last calls of the handlers, oldest first."""
+    record = talk.record
+    sums = f"{count(record.came, 'byte')} came, {count(record.went, 'byte')} went back"
+    rows = "".join(map(_row, record.rows()))
+    if not rows:
+        return "<div class='sl-head'>What the server heard and said</div><div>nothing yet</div>"
+    earlier = f"; {count(record.dropped, 'earlier line')} not shown" if record.dropped else ""
+    return (
+        f"<div class='sl-head'>What the server heard and said: {sums}{earlier}</div>"
+        "<table class='sl'><thead><tr><th>client</th><th>the handler's call</th><th>bytes</th></tr></thead>"
+        f"<tbody>{rows}</tbody></table>"
+    )
+
+
+def _row(row: Row) -> str:
+    if row.error:
+        mark, what = RED, html.escape(row.error)
+    elif row.direction == EVENT:
+        mark, what = GREY, ""
+    else:
+        mark = BLUE if row.direction == CAME else ORANGE
+        what = code(literal(row.data, row.size))
+    call = code(row.call) if row.call.isidentifier() or "(" in row.call else html.escape(row.call)
+    return (
+        f"<tr><td>{row.connection}</td><td class='sl-tight'>{dot(mark)}{call}</td><td class='sl-wide'>{what}</td></tr>"
+    )
+
+
+def _button(label: str, tooltip: str, icon: str = "") -> Any:
+    return widgets.Button(description=label, tooltip=tooltip, icon=icon, layout=widgets.Layout(width="auto"))
