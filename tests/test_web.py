@@ -22,7 +22,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from socketlab import tcp_server, tls_server, unix_server
+from socketlab import handlers, tcp_server, tls_server, unix_server
 from socketlab.handlers import web
 from socketlab.handlers.web import BODY_LIMIT, FIELDS_LIMIT, LINE_LIMIT, PAGES
 
@@ -184,6 +184,9 @@ class TestTheArticlesRequest:
         assert b"Line 48 of 48" in body
         assert b"Line 48 of 48" not in begun
         assert body.endswith(b"</html>\n")
+
+    def test_http_is_what_socketlab_handlers_offers(self) -> None:
+        assert handlers.http is web.http
 
     def test_the_same_bytes_every_time(self, server: Any) -> None:
         first, second = exchange(server, self.REQUEST), exchange(server, self.REQUEST)
@@ -405,7 +408,8 @@ class TestConnection:
         with connect(server) as sock:
             sock.sendall(ask(f"/big?bytes={BODY_LIMIT}"))
             exactly(sock, 1024)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close() sends RST
+            at_once = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # close() sends RST
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
         deadline = time.monotonic() + PATIENCE
         while not server.errors and time.monotonic() < deadline:
             time.sleep(0.01)

@@ -5,6 +5,8 @@ message boundaries, so the question behind every line below is: where does this 
 begin? RFC 9112 section 6.3 has three answers: a Content-Length (/hello), a size before each piece (/chunked), or the
 end of the connection (/close; for responses only). Both ends must agree on the answer, or one of them reads a body as
 a request: that is why whatever is ambiguous is refused, with a sentence that says why, and the connection closed.
+
+Read it from the bottom: `http` is the loop; above it are what writes a response, the pages, and what reads a request.
 """
 
 from __future__ import annotations
@@ -248,16 +250,16 @@ def send_reply(conn: socket.socket, request: Request, reply: Reply, keep: bool) 
     # No Date: RFC 9110 section 6.6.1 asks it of servers with a clock, forbids it to those without one, and this server
     # claims none, so that the same request gets the same bytes in every run.
     chunks = reply.length is None and not reply.until_close and request.minor > 0  # an HTTP/1.0 client knows no chunks
-    if reply.status != 204:
+    if reply.status != 204:  # which has no body, and may not have a Content-Length either (RFC 9110 section 8.6)
         lines.append(f"Content-Type: {reply.media}")
-    if chunks:
-        lines.append("Transfer-Encoding: chunked")
-    elif reply.length is not None and reply.status != 204:  # RFC 9110 section 8.6: never with 204
-        lines.append(f"Content-Length: {reply.length}")
+        if chunks:
+            lines.append("Transfer-Encoding: chunked")
+        elif reply.length is not None:
+            lines.append(f"Content-Length: {reply.length}")
     if not keep:
         lines.append("Connection: close")
     out = bytearray("\r\n".join([*lines, "", ""]).encode("latin-1"))
-    if request.method != "HEAD":  # the same head as for GET, and no body, RFC 9110 section 9.3.2
+    if request.method != "HEAD":  # the same head as for GET, and no body (RFC 9110 section 9.3.2)
         for piece in reply.pieces:
             if reply.pause or len(out) > 65536:  # otherwise head and body leave in one send
                 conn.sendall(out)
@@ -287,7 +289,8 @@ def http(conn: socket.socket) -> None:
     """Answer the HTTP requests that arrive on `conn`, in order, until either side has had enough.
 
     Returns when the peer closes (in the middle of a request too: nobody is left to tell), asks for the last response
-    with `Connection: close`, or sends what cannot be read. Raises OSError when the peer vanishes while we send.
+    with `Connection: close`, or sends what cannot be read. Raises ConnectionError when the peer vanishes: its reset, or
+    a broken pipe while we send.
     """
     if conn.family in (socket.AF_INET, socket.AF_INET6):
         with contextlib.suppress(OSError):  # macOS: EINVAL once the peer has reset
