@@ -275,7 +275,7 @@ def linger(conn: socket.socket) -> None:
     """Close in two steps (RFC 9112 section 9.6): a close() with bytes unread sends RST, and an RST makes the peer throw
     away the response that it has not read yet. So say that we are done, then read until the peer is done too."""
     if hasattr(conn, "unwrap"):
-        return  # TLS says its own goodbye, which a bare FIN would cut off; that is up to whoever opened the TLS session
+        return  # TLS says its own goodbye, which a bare FIN would cut off; that is up to whoever wrapped the socket
     deadline = time.monotonic() + LINGER
     with contextlib.suppress(OSError):  # the peer is gone, or takes longer than LINGER
         conn.shutdown(socket.SHUT_WR)
