@@ -7,7 +7,6 @@ import sys
 
 from tools.kernels import skip_the_slow_parser
 
-
 # The default address and not a file to open: the address that JupyterLab prints, for a person whose browser is on
 # another machine, then leads to the contents page as well.
 CONTENTS = "--LabApp.default_url=/lab/tree/notebooks/index.ipynb"

@@ -134,6 +134,12 @@ def is_announced_error(cell: NotebookNode) -> bool:
     return "raises-exception" in cell.metadata.get("tags", [])
 
 
+def is_ignored(cell: NotebookNode) -> bool:
+    """Whether nbval runs the cell without comparing what it shows."""
+    marked = re.search(r"^\s*#+\s*NBVAL_IGNORE_OUTPUT\s*$", cell.source, re.MULTILINE)
+    return bool(marked) or "nbval-ignore-output" in cell.metadata.get("tags", [])
+
+
 # --- the stored form ----------------------------------------------------------------------------------------
 
 COLOUR = r"\x1b\[[0-9;]*m"
@@ -208,7 +214,7 @@ def keep_unchanged(notebook: NotebookNode, stored: NotebookNode) -> None:
         old = before.get(cell.id)
         if old is None or old.source != cell.source or old.execution_count is None:
             return
-        if same_outputs(cell.outputs, old.outputs):
+        if is_ignored(cell) or same_outputs(cell.outputs, old.outputs):
             cell.outputs = old.outputs
 
 

@@ -36,6 +36,8 @@ from tools import notebooks
 from tools.kernels import CELL_TIMEOUT, settle_environment
 from tools.notebooks import Refused, code_cells, describe, shown
 
+MOST_SHOWN = 10  # cells in one refusal: after a cell that fails, those that build on it fail too
+
 
 def execute(path: Path, notebook: NotebookNode) -> None:
     """Run every code cell of `notebook` in a fresh kernel of this Python and fill in the outputs.
@@ -159,11 +161,16 @@ def as_lines(outputs: list[NotebookNode]) -> list[str]:
 
 
 def explain(path: Path, notebook: NotebookNode, differences: list[Difference], old: str, new: str) -> str:
-    first = differences[0]
-    diff = "\n".join(difflib.unified_diff(as_lines(first.stored), as_lines(first.came), old, new, lineterm="", n=2))
-    more = f"\n({len(differences) - 1} cells after it fail as well)" if len(differences) > 1 else ""
-    report = diff or notebooks.ANSI.sub("", first.message)
-    return f"{describe(path, notebook, first.cell)}shows something else the second time:\n{report}{more}"
+    """The first few cells that differ, each with the diff of what nbval compares."""
+    parts = []
+    for difference in differences[:MOST_SHOWN]:
+        before, after = as_lines(difference.stored), as_lines(difference.came)
+        diff = "\n".join(difflib.unified_diff(before, after, old, new, lineterm="", n=2))
+        where = describe(path, notebook, difference.cell)
+        parts.append(f"{where}shows something else:\n{diff or notebooks.ANSI.sub('', difference.message)}\n")
+    if len(differences) > MOST_SHOWN:
+        parts.append(f"… and {len(differences) - MOST_SHOWN} cells more")
+    return "\n".join(parts)
 
 
 def record(path: Path, *, pictures: bool = False) -> bool:
@@ -223,6 +230,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     paths = [path.resolve() for path in options.paths] or notebooks.all_notebooks()
     settle_environment()
+    os.environ.pop("PYTEST_CURRENT_TEST", None)  # ipykernel shows less under pytest; the reader is not under pytest
     refused = 0
     for path in paths:
         try:
