@@ -28,6 +28,7 @@ from collections.abc import Callable
 
 from ..handlers import StreamHandler
 from .endings import GRACE, KEPT_ERRORS, PATIENCE, CutOff, cut_off, first_of, join, name_of
+from .interrupts import Uninterrupted
 
 # Idle workers beyond this many go home after their connection. A worker costs about 40 KiB while it waits; a class
 # of thirty clients that comes back should find thirty threads waiting.
@@ -35,6 +36,10 @@ MOST_IDLE = 32
 
 # Out of descriptors or memory: accept(2) fails at once and would go on failing, until a connection ends.
 EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+
+
+def _nothing() -> None:
+    pass
 
 
 class PeerVanished(Exception):
@@ -45,7 +50,7 @@ class Crew:
     """The threads, live connections and errors of one listening socket; an `Engine`.
 
     `dress` is applied to an accepted socket before it is registered (TLS wraps it, without I/O); `clean_up` runs
-    once, after the listener is closed.
+    once, when nobody is let in any more.
     """
 
     def __init__(
@@ -54,7 +59,7 @@ class Crew:
         handler: StreamHandler,
         *,
         dress: Callable[[socket.socket], socket.socket] | None = None,
-        clean_up: Callable[[], object] | None = None,
+        clean_up: Callable[[], object] = _nothing,
     ) -> None:
         self.handler = handler
         self.accepted = 0
@@ -96,7 +101,8 @@ class Crew:
             gone, self._gone = self._gone, []
         join(gone, PATIENCE)  # they have nothing left to do but end
         try:
-            thread.start()
+            with Uninterrupted():
+                thread.start()
         except RuntimeError as exc:  # no more threads; those that there are will come back to the door
             with self._lock:
                 self._threads.discard(thread)
@@ -120,7 +126,7 @@ class Crew:
                 self._gone.append(me)
                 last = self.closing and not self._threads
             if last:
-                self._shut_door()
+                self._listener.close()
 
     def _take_turns(self) -> None:
         surplus = False
@@ -198,17 +204,19 @@ class Crew:
         """Begin the end: nobody is let in any more, everybody inside hears ``b""``."""
         if self._in_a_child():
             return
-        with self._lock:
+        with Uninterrupted(), self._lock:
             if not self.closing:
                 self._serve_queue()
-                self.closing = True
-                self._room.notify_all()
-                _shut(self._listener, socket.SHUT_RDWR)
+            self.closing = True
+            self._room.notify_all()
+            _shut(self._listener, socket.SHUT_RDWR)
+            self._clean_up()
+            self._clean_up = _nothing  # a later call must not unlink the path of a later server
             for conn in self._live:
                 _shut(conn, socket.SHUT_RD)
             nobody = not self._threads
         if nobody:
-            self._shut_door()
+            self._listener.close()
 
     def close(self) -> None:
         """Dismiss the crew and wait for it. Raises `ServerError` for a handler that raised or would not return."""
@@ -222,7 +230,7 @@ class Crew:
                 conn.close()
             self._live.clear()
             faults, self._faults = self._faults, []
-        self._shut_door()
+        self._listener.close()
         if error is None and faults:
             error = first_of(faults, self.handler)
         if error is not None:
@@ -262,12 +270,6 @@ class Crew:
             threads = [*self._threads, *self._gone]
             self._gone = []
         return join(threads, seconds)
-
-    def _shut_door(self) -> None:
-        self._listener.close()
-        clean_up, self._clean_up = self._clean_up, None
-        if clean_up is not None:
-            clean_up()
 
 
 def _shut(sock: socket.socket, how: int) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..handlers import DATAGRAM_FORM, DatagramHandler, StreamHandler
 from .endings import KEPT_ERRORS, PATIENCE, CutOff, cut_off, first_of, join, name_of
+from .interrupts import Uninterrupted
 from .life import Server
 from .loopback import explain_bind, internet_address
 
@@ -36,7 +37,8 @@ class _Post:
         self.thread = threading.Thread(target=self._work, name=f"{name_of(handler)} server", daemon=True)
 
     def start(self) -> None:
-        self.thread.start()
+        with Uninterrupted():
+            self.thread.start()
 
     def _work(self) -> None:
         try:
@@ -83,10 +85,11 @@ class _Post:
         if os.getpid() != self.owner:  # a forked child: the socket is shared, the thread is not here
             self.sock.close()
             return
-        self.closing = True
         try:
-            self.sock.settimeout(0)
-            self.sock.sendto(b"", self.own)
+            with Uninterrupted():
+                self.closing = True
+                self.sock.settimeout(0)
+                self.sock.sendto(b"", self.own)
         except OSError:  # EBADF: it has ended already; EAGAIN: the queue is full, so nobody is blocked
             pass
 

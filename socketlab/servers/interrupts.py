@@ -1,0 +1,35 @@
+"""Keeping an interrupt away from the few steps that must not be left half done.
+
+Two such steps: `threading.Thread.start` waits for the new thread with an `Event`, in Python, and a KeyboardInterrupt
+in there can leave that event's lock taken, so that the new thread stands at its first step for ever (seen once in
+some five hundred interrupts on CPython 3.11). And a finalizer that is interrupted is never called again.
+
+Masking the signal would not help: any other thread may receive it, and the main thread runs its handler all the
+same. So for those microseconds SIGINT has a handler that only remembers.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any
+
+
+class Uninterrupted:
+    """A ``with`` block in which no KeyboardInterrupt is raised; one that came is raised when the block ends."""
+
+    def __enter__(self) -> None:
+        self._late: list[FrameType | None] = []
+        # Only the main thread runs signal handlers. One that was not set from Python cannot be put back, so it stays.
+        self._active = threading.current_thread() is threading.main_thread() and bool(signal.getsignal(signal.SIGINT))
+        if self._active:
+            self._before: Any = signal.signal(signal.SIGINT, lambda number, frame: self._late.append(frame))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._active:
+            signal.signal(signal.SIGINT, self._before)
+            if self._late and callable(self._before):
+                self._before(signal.SIGINT, self._late[0])
