@@ -298,7 +298,7 @@ def contrast(a, b) -> float:
 
 
 @pytest.fixture(scope="module")
-def style(self):
+def style():
     return matplotlib.rc_params_from_file(STYLE, use_default_template=False)
 
 
@@ -366,7 +366,7 @@ class TestStyle:
 
 
 @pytest.fixture(scope="module")
-def run(self):
+def run():
     """Run a cell; return what it showed, as (message type, content). An interrupt follows the stream "now"."""
     manager_of = pytest.importorskip("jupyter_client.manager")
     environment = {k: v for k, v in os.environ.items() if k != "SOCKETLAB_QUIET"}
