@@ -37,7 +37,9 @@ def draw_types(passport: Passport) -> Picture:
             ax.text(x, y, finding.verdict.partition(" ")[0], ha="center", va="center", **look)
     ax.set(xlim=(-0.5, len(kinds) - 0.5), ylim=(rows - 0.5, -0.5))
     ax.set_xticks(range(len(kinds)), kinds)
-    ax.set_yticks(range(len(families)), families, fontsize=size)
+    # A family may have types and yet no loopback address to bind, which makes it useless here.
+    unusable = {f.name: f"\n{f.verdict.partition(' ')[0]}" for f in passport.group("families") if not f.works}
+    ax.set_yticks(range(len(families)), [family + unusable.get(family, "") for family in families], fontsize=size)
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
     working = sum(finding.works for finding in passport.group("families"))

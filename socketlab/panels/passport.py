@@ -33,12 +33,10 @@ class Probing:
 
     def __init__(self) -> None:
         self.before = self.now = probe()
-        self.probes = 1
 
     def again(self, without: Iterable[str] = ()) -> tuple[Change, ...]:
         """Probe once more. Returns what differs from the time before, as `Passport.changes` does."""
         self.before, self.now = self.now, probe(without)
-        self.probes += 1
         return self.now.changes(self.before)
 
 
@@ -78,7 +76,10 @@ class PassportPanel(Panel):
     def __init__(self) -> None:
         self.model = Probing()
         self.lesser = widgets.Dropdown(
-            options=list(LESSER), description="Pretend that this machine lacks", style={"description_width": "initial"}
+            options=list(LESSER),
+            description="Pretend that this machine lacks",
+            style={"description_width": "initial"},
+            layout={"width": "26em"},
         )
         self.button = widgets.Button(description="Probe again", button_style="primary", icon="refresh")
         self.verdict = widgets.HTML(self._verdict())
@@ -101,8 +102,7 @@ class PassportPanel(Panel):
         self.whole.value = self.model.now._repr_html_()
 
     def _verdict(self) -> str:
-        times = count(self.model.probes, "probe")
-        return f"<p class='sl-title'>Your machine's passport</p><p>{escape(verdict(self.model.now))} ({times})</p>"
+        return f"<p class='sl-title'>Your machine's passport</p><p>{escape(verdict(self.model.now))}</p>"
 
     def snapshot(self) -> str:
         return static_picture(
