@@ -24,7 +24,7 @@ def draw_types(passport: Passport) -> Picture:
     picture = figure(height=4.6)
     (ax,) = picture.axes
     rows = max(len(families), 6)  # fewer would make towers of the cells
-    size = min(9.0, 110 / rows)
+    size = min(9.0, 170 / rows)
     corners = {"boxstyle": "round,pad=0,rounding_size=0.08", "mutation_aspect": rows / 8}
     for y, family in enumerate(families):
         for x, kind in enumerate(kinds):
@@ -37,8 +37,9 @@ def draw_types(passport: Passport) -> Picture:
             ax.text(x, y, finding.verdict.partition(" ")[0], ha="center", va="center", **look)
     ax.set(xlim=(-0.5, len(kinds) - 0.5), ylim=(rows - 0.5, -0.5))
     ax.set_xticks(range(len(kinds)), kinds)
+    gap = "\n" if rows <= 12 else " "
     # A family may have types and yet no loopback address to bind, which makes it useless here.
-    unusable = {f.name: f"\n{f.verdict.partition(' ')[0]}" for f in passport.group("families") if not f.works}
+    unusable = {f.name: gap + f.verdict.partition(" ")[0] for f in passport.group("families") if not f.works}
     ax.set_yticks(range(len(families)), [family + unusable.get(family, "") for family in families], fontsize=size)
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
@@ -47,7 +48,7 @@ def draw_types(passport: Passport) -> Picture:
     _write(
         ax,
         f"{working} of {len(passport.group('families'))} address families can be used here",
-        "\n".join(wrap("Not to be had here: " + ", ".join(missing), 92)),
+        "\n".join(wrap("Not to be had here: " + ", ".join(missing), 92)) if missing else "",
     )
     return picture
 
