@@ -1,0 +1,50 @@
+"""Operations that no notebook runs yet, by the number of the notebook that will. This table only shrinks.
+
+A name that a cell runs must leave it; so must the names of a notebook once it is written.
+"""
+
+COMING: dict[int, list[str]] = {
+    4: ["htonl", "htons", "ntohl", "ntohs", "inet_aton", "inet_ntoa", "inet_ntop", "inet_pton"],
+    5: [
+        "AddressFamily",
+        "AddressInfo",
+        "SocketKind",
+        "getfqdn",
+        "gethostbyaddr",
+        "gethostbyname",
+        "gethostbyname_ex",
+        "gethostname",
+        "getnameinfo",
+        "getprotobyname",
+        "getservbyname",
+        "getservbyport",
+        "herror",
+        "sethostname",
+    ],
+    6: ["has_dualstack_ipv6", "if_indextoname", "if_nameindex", "if_nametoindex"],
+    7: ["SocketIO", "socket.makefile", "socket.recv_into"],
+    9: ["getdefaulttimeout", "setdefaulttimeout", "socket.getblocking", "socket.timeout"],
+    11: ["socket.recvfrom", "socket.recvfrom_into"],
+    15: ["MsgFlag"],
+    22: [
+        "CMSG_LEN",
+        "CMSG_SPACE",
+        "dup",
+        "fromfd",
+        "recv_fds",
+        "send_fds",
+        "socket.dup",
+        "socket.get_inheritable",
+        "socket.recvmsg",
+        "socket.recvmsg_into",
+        "socket.sendmsg",
+        "socket.set_inheritable",
+    ],
+    23: ["socket.sendfile"],
+    26: ["fromshare", "socket.ioctl", "socket.sendmsg_afalg", "socket.share"],
+}
+
+NOT_TAUGHT_YET = {f"socket.{name}": number for number, names in COMING.items() for name in names}
+
+# Operations of other systems, which Linux does not have.
+ELSEWHERE = {"socket.fromshare": "Windows", "socket.socket.ioctl": "Windows", "socket.socket.share": "Windows"}

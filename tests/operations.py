@@ -1,0 +1,57 @@
+"""Which operations of `socket` a notebook's cells execute, found by running it under watch_operations.py."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from tools.kernels import skip_the_slow_parser
+
+skip_the_slow_parser()
+
+import nbformat  # noqa: E402
+
+HERE = Path(__file__).resolve().parent
+START = f"""\
+import sys
+sys.path.insert(0, {str(HERE)!r})
+import watch_operations
+del sys.path[0]
+watch_operations.start()"""
+STOP = "import json, sys; print(json.dumps(sys.modules['watch_operations'].stop()))"
+CELL_TIMEOUT = 120  # seconds: under the profile function a cell takes several times as long
+
+
+def operations_run_by(path: Path) -> set[str]:
+    """The names, as watch_operations.public_names() writes them, that the cells of the notebook at `path` execute."""
+    notebook = nbformat.read(path, as_version=4)
+    cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    return operations_run_by_cells(cells, folder=path.parent)
+
+
+def operations_run_by_cells(cells: Sequence[str], folder: Path) -> set[str]:
+    """The same for cells given as text, with a kernel of their own that works in `folder`.
+
+    A cell that fails is no concern of this function (nbval validates the notebooks), what it ran before counts.
+    """
+    from jupyter_client.manager import AsyncKernelManager
+    from nbclient import NotebookClient
+    from nbval.kernel import CURRENT_ENV_KERNEL_NAME, NbvalKernelspecManager
+
+    code_cells = [nbformat.v4.new_code_cell(source) for source in (START, *cells, STOP)]
+    notebook = nbformat.v4.new_notebook(cells=code_cells)
+    client = NotebookClient(
+        notebook,
+        km=AsyncKernelManager(
+            kernel_name=CURRENT_ENV_KERNEL_NAME, kernel_spec_manager=NbvalKernelspecManager()
+        ),
+        timeout=CELL_TIMEOUT,
+        allow_errors=True,
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(folder)}},
+    )
+    client.execute(cleanup_kc=True, stderr=subprocess.DEVNULL)
+    (result,) = code_cells[-1].outputs
+    return set(json.loads(result.text))

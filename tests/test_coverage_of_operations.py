@@ -1,0 +1,150 @@
+"""Every public operation of `socket` is run by a cell of some notebook, or stands in the table of those to come."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from not_taught_yet import ELSEWHERE, NOT_TAUGHT_YET
+from operations import operations_run_by, operations_run_by_cells
+from watch_operations import public_names
+
+from tools.notebooks import all_notebooks
+
+LAST_NOTEBOOK = 27
+
+
+@pytest.fixture(scope="module")
+def run() -> dict[str, set[str]]:
+    """Operation → the notebooks whose cells run it. Solutions do not count: the lesson has to show it."""
+    run: dict[str, set[str]] = {name: set() for name in public_names()}
+    for path in all_notebooks():
+        if path.parent.name != "solutions":
+            for name in operations_run_by(path):
+                run[name].add(path.name)
+    return run
+
+
+class TestTheCourse:
+    """The notebooks of this repository."""
+
+    def test_every_operation_is_run_or_in_the_table(self, run: dict[str, set[str]]) -> None:
+        missing = sorted(name for name, where in run.items() if not where and name not in NOT_TAUGHT_YET)
+        assert not missing, f"no cell runs these, and tests/not_taught_yet.py does not promise them: {missing}"
+
+    def test_table_holds_nothing_that_is_run(self, run: dict[str, set[str]]) -> None:
+        stale = {name: sorted(run[name]) for name in NOT_TAUGHT_YET if run.get(name)}
+        assert not stale, f"these are run now, take them out of tests/not_taught_yet.py: {stale}"
+
+    def test_table_promises_only_notebooks_to_come(self) -> None:
+        written = {int(path.name[:2]) for path in all_notebooks() if re.match(r"\d\d_", path.name)}
+        broken = {name: number for name, number in NOT_TAUGHT_YET.items() if number in written}
+        assert not broken, f"these notebooks are written, and do not run what the table says they will: {broken}"
+        assert all(0 <= number <= LAST_NOTEBOOK for number in NOT_TAUGHT_YET.values())
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="the table describes Linux")
+    def test_table_names_exist(self) -> None:
+        unknown = sorted(set(NOT_TAUGHT_YET) - set(public_names()) - set(ELSEWHERE))
+        assert not unknown, f"this Python's socket module has no such names: {unknown}"
+
+
+# Case → a cell, and all that must be seen of it.
+COUNTED = {
+    "functions": ("socket.htons(1); socket.getfqdn('localhost')", {"socket.htons", "socket.getfqdn"}),
+    "methods": (
+        "a, b = socket.socketpair()\na.send(b'x'); b.recv(1); b.makefile().close()\na.close(); b.close()",
+        {"socket.socketpair"} | {f"socket.socket.{name}" for name in ("send", "recv", "makefile", "close")},
+    ),
+    "attributes": (
+        "a, b = pair\na.family, a.type, a.proto, a.timeout",
+        {f"socket.socket.{name}" for name in ("family", "type", "proto", "timeout")},
+    ),
+    "classes": (
+        "s = socket.socket()\nsocket.AddressFamily(2)",
+        {"socket.socket", "socket.SocketType", "socket.AddressFamily"},
+    ),
+    "raw stream": (
+        "pair[0].send(b'x'); raw = pair[1].makefile('rb', 0); raw.readinto(bytearray(1))",
+        {"socket.socket.send", "socket.socket.makefile", "socket.SocketIO"},
+    ),
+    "buffered stream": (
+        "pair[0].send(b'x\\n'); reader = pair[1].makefile('rb'); reader.readline()",
+        {"socket.socket.send", "socket.socket.makefile"},
+    ),
+    "an exception caught": (
+        "try:\n    socket.getaddrinfo('x', 'no such service')\nexcept socket.gaierror:\n    pass",
+        {"socket.getaddrinfo", "socket.gaierror", "socket.error"},
+    ),
+    "an exception shown": ("raise socket.timeout('late')", {"socket.timeout", "socket.error"}),
+    "a handler's thread": (
+        """import threading
+def handler(conn):
+    conn.getpeername()
+thread = threading.Thread(target=handler, args=pair[:1]); thread.start(); thread.join()""",
+        {"socket.socket.getpeername"},
+    ),
+    "a function given to sorted": ("sorted([2, 1], key=lambda n: socket.htonl(n))", {"socket.htonl"}),
+    "a subclass": ("class Mine(socket.socket): pass\nm = Mine(socket.AF_UNIX)", {"socket.socket", "socket.SocketType"}),
+    "top-level await": ("import asyncio\nawait asyncio.sleep(0)\nsocket.ntohs(1)", {"socket.ntohs"}),
+    "after an error": ("1 / 0", set()),
+    "a comment": ("# socket.gethostname()", set()),
+    "a string": ("'socket.gethostname()'", set()),
+    "a name that is not called": ("f = socket.gethostname, socket.socket.recv, socket.error", set()),
+    "a call that is not made": ("if False:\n    socket.gethostname()", set()),
+    "the standard library's calls": (
+        "import socketserver\nsocketserver.TCPServer(('127.0.0.1', 0), None).server_close()",
+        set(),
+    ),
+    "with closes, the cell does not": ("with pair[1]:\n    pass", set()),
+    "others of the same name": ("import io, os\nio.BytesIO().close(); os.close(os.dup(1)); [].append(1)", set()),
+}
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
+    """Case → what its cell ran. One kernel for all: what was seen is written down and emptied between the cases."""
+    folder = tmp_path_factory.mktemp("cells")
+    cells = ["import json, socket, sys; pair = socket.socketpair()"]
+    for number, (source, _) in enumerate(COUNTED.values()):
+        cells.append("sys.modules['watch_operations'].SEEN.clear()")
+        cells.append(source)
+        cells.append(f"with open('{number}', 'w') as f: json.dump(list(sys.modules['watch_operations'].SEEN), f)")
+    operations_run_by_cells(cells, folder)
+    return {case: set(json.loads((folder / str(number)).read_text())) for number, case in enumerate(COUNTED)}
+
+
+class TestWhatCounts:
+    """The mechanism, on cells of its own."""
+
+    @pytest.mark.parametrize("case", COUNTED)
+    def test_counts(self, seen: dict[str, set[str]], case: str) -> None:
+        assert seen[case] == COUNTED[case][1]
+
+    def test_socketlab_does_not_count(self, tmp_path: Path) -> None:
+        cells = [
+            "from socketlab import tcp_server\nfrom socketlab.handlers import echo",
+            "with tcp_server(echo) as server:\n    pass",
+        ]
+        assert operations_run_by_cells(cells, tmp_path) == set()
+
+    def test_a_handler_of_the_cell_counts_in_socketlabs_thread(self, tmp_path: Path) -> None:
+        cells = [
+            "import socket\nfrom socketlab import tcp_server",
+            "def handler(conn):\n    conn.sendall(b'x')",
+            "with tcp_server(handler) as server, socket.create_connection(server.address) as s:\n    s.recv(1)",
+        ]
+        assert operations_run_by_cells(cells, tmp_path) == {
+            "socket.create_connection",
+            "socket.socket.sendall",
+            "socket.socket.recv",
+        }
+
+
+def test_names_are_operations() -> None:
+    names = public_names()
+    assert {"socket.socket", "socket.create_server", "socket.socket.recv_into", "socket.socket.timeout"} <= set(names)
+    assert not {"socket.IntEnum", "socket.AF_INET", "socket.CAPI", "socket.os"} & set(names)
+    assert len(names) >= 80
