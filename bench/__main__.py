@@ -1,0 +1,100 @@
+"""Run all benchmarks and print them as the tables of bench/README.md."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+from collections.abc import Callable
+from datetime import date
+
+from . import course, servers
+from .pairing import Paired, pin
+
+Row = tuple[str, Paired]
+
+
+def table(title: str, base: str, unit: str, scale: float, rows: list[Row], bar: str = "") -> None:
+    """One table: ours, the plain thread's, and the ratio with its quartiles. `bar` is what we ask of ourselves."""
+    print(f"\n### {title}\n")
+    if bar:
+        print(f"{bar}\n")
+    print(f"| server | {unit} | {base}, {unit} | ratio (quartiles) |\n|---|---|---|---|")
+    for name, pair in rows:
+        print(f"| {name} | {pair.ours * scale:,.0f} | {pair.base * scale:,.0f} | {pair} |", flush=True)
+
+
+def compare(measure: Callable[[servers.Make], Paired], everybody: dict[str, servers.Make]) -> list[Row]:
+    return [(name, measure(make)) for name, make in everybody.items()]
+
+
+def of_servers(rounds: int) -> None:
+    """Everything that is measured pinned, in this process."""
+    everybody = servers.everybody()
+    for size, label in ((1, "1 B"), (1024, "1 KiB"), (65536, "64 KiB")):
+        for share, name in ((0.5, "p50"), (0.99, "p99")):
+            bar = "Bar: socketlab at most 1.05." if (size, share) == (1024, 0.5) else ""
+            rows = compare(lambda make, n=size, q=share: servers.round_trips(make, n, q, rounds), everybody)
+            table(f"Round trip of {label}, {name}", "plain", "µs", 1e6, rows, bar)
+    rows = compare(lambda make: servers.connections(make, rounds), {**everybody, **servers.BOUNDS})
+    found = dict(rows)
+    ratio = found["socketlab"].ratio / found["socketserver.ThreadingTCPServer"].ratio
+    bar = f"Bar: socketlab at least 1.5 × ThreadingTCPServer; measured {ratio:.2f} × (ratio of the two ratios below)."
+    table("Connections per second (connect, echo, close)", "plain", "1/s", 1, rows, bar)
+    rows = compare(lambda make: servers.start(make, rounds), everybody)
+    table("Start to first echo", "plain", "µs", 1e6, rows, "Bar: socketlab within 600 µs.")
+    slow = {name: make for name, make in everybody.items() if name.startswith("socketserver")}
+    quick = {name: make for name, make in everybody.items() if name not in slow}
+    for clients, bar in ((0, ""), (1, "Bar: socketlab within 400 µs."), (10, "Bar: socketlab within 1,000 µs.")):
+        rows = compare(lambda make, n=clients: servers.stop(make, n, rounds), quick)
+        rows += compare(lambda make, n=clients: servers.stop(make, n, rounds, count=1), slow)  # half a second each
+        table(f"close() with {clients} idle clients", "plain", "µs", 1e6, rows, bar)
+    of_a_crowd()
+    left = servers.leftovers()
+    print(f"\nAfter {left['cycles']} servers: {left['threads']} threads and {left['descriptors']} descriptors more.")
+
+
+def of_a_crowd() -> None:
+    print("\n### 1,000 clients, all active, and 100 more that connect meanwhile\n")
+    print("| server | echoes | echoes/s | p50, ms | p99, ms | connect all, s | late comers served | slowest, ms |")
+    print("|---|---|---|---|---|---|---|---|")
+    makes = servers.everybody()
+    for name in ("socketlab", "bare epoll loop"):
+        if name in makes:
+            r = servers.crowd(makes[name])
+            print(
+                f"| {name} | {r['served']:,} | {r['echoes/s']:,.0f} | {r['p50'] * 1e3:.1f} | {r['p99'] * 1e3:.1f} "
+                f"| {r['connect all']:.2f} | {r['late served']} | {r['late worst'] * 1e3:.0f} |",
+                flush=True,
+            )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=11, help="paired rounds of each comparison (at least 9; 11)")
+    parser.add_argument("--only", choices=("servers", "crowd", "course"), help="one part of it")
+    args = parser.parse_args()
+    if args.rounds < 9:
+        parser.error("fewer than nine rounds say little about a median")
+    everywhere = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    where = f"{platform.system()} {platform.release()}, {os.cpu_count()} CPUs, {python}"
+    print(f"{date.today()}, {where}; {args.rounds} rounds, {pin()}.")
+    sys.stdout.flush()
+    if args.only in (None, "servers"):
+        of_servers(args.rounds)
+    elif args.only == "crowd":
+        of_a_crowd()
+    if everywhere:
+        os.sched_setaffinity(0, everywhere)
+    if args.only in (None, "course"):
+        cost = course.import_cost(15)
+        print(f"\n`import socketlab` takes {cost * 1e3:.1f} ms more than `import socket` (bar: 60 ms).")
+        count, pair = course.validation(3)
+        print(f"\nnbval, two workers: {count} notebooks {pair.ours:.1f} s, as many empty ones {pair.base:.1f} s: "
+              f"{pair} × (bar: 4).")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
