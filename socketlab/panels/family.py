@@ -172,7 +172,10 @@ def as_html(answer: Answer, others: Sequence[Answer] = ()) -> str:
     headline = f"{dot(GREEN if answer.works else ORANGE)}<b>{answer.verdict}</b>"
     if answer.errno is not None:
         headline += f": {escape(os.strerror(answer.errno))}"
-    rows = "".join(f"<tr><td>{name}</td><td class='sl-wide'>{words}</td></tr>" for name, words in _rows(answer, others))
+    rows = "".join(
+        f"<tr><td class='sl-tight'>{name}</td><td class='sl-wide'>{words}</td></tr>"
+        for name, words in _rows(answer, others)
+    )
     return f"<div class='sl-head'>{code(answer.call)}</div><div>{headline}</div><table class='sl'>{rows}</table>"
 
 
