@@ -11,7 +11,8 @@ from collections.abc import Iterable
 
 # Colours and fonts are JupyterLab's variables, which follow its theme; after the comma stands what holds elsewhere.
 # Text has --jp-ui-font-color1 everywhere: the paler ones fall below a contrast of 4.5 on some grounds. States are
-# told apart by words first, and by the colour of a mark beside them second (Okabe and Ito's colours).
+# told apart by words first, and by the colour of a mark beside them second (Okabe and Ito's colours). The arrow of a
+# menu is drawn in the text's colour: ipywidgets has a black one, which the dark theme swallows.
 STYLE = """<style>
 .socketlab-panel { border: 1px solid var(--jp-border-color2, #bdbdbd); border-radius: 4px; padding: 8px 12px 12px;
   max-width: 960px; color: var(--jp-ui-font-color1, inherit); overflow: hidden; }
@@ -23,6 +24,10 @@ STYLE = """<style>
 .socketlab-panel .jupyter-button:focus-visible, .socketlab-panel .sl-copy:focus-visible {
   outline: 2px solid var(--jp-brand-color1, #1976d2); outline-offset: 1px; }
 .socketlab-panel .jupyter-button:disabled { color: var(--jp-ui-font-color1, inherit); opacity: 0.55; }
+.socketlab-panel .widget-dropdown > select { padding-right: 22px; background-repeat: no-repeat;
+  background-image: linear-gradient(45deg, transparent 50%, currentcolor 50%),
+    linear-gradient(135deg, currentcolor 50%, transparent 50%);
+  background-position: right 12px center, right 7px center; background-size: 5px 5px; }
 .socketlab-panel .sl-title { font-weight: 600; font-size: var(--jp-ui-font-size2, 15px); }
 .socketlab-panel .sl-head { font-weight: 600; margin-top: 6px; }
 .socketlab-panel code { font-family: var(--jp-code-font-family, monospace); font-size: var(--jp-code-font-size, 13px);
@@ -35,6 +40,13 @@ STYLE = """<style>
 .socketlab-panel table.sl thead th { border-top: none; font-weight: 600; white-space: nowrap; }
 .socketlab-panel table.sl td.sl-wide { width: 99%; overflow-wrap: anywhere; }
 .socketlab-panel table.sl td.sl-tight { white-space: nowrap; }
+.socketlab-panel { container-type: inline-size; }
+@container (max-width: 440px) {
+  .socketlab-panel table.sl thead { display: none; }
+  .socketlab-panel table.sl tr { display: flex; flex-wrap: wrap; border-top: 1px solid var(--jp-border-color3, #e0e0e0); }
+  .socketlab-panel table.sl td { border-top: none; }
+  .socketlab-panel table.sl td.sl-wide { flex: 1 1 100%; padding-left: 16px; }
+}
 .socketlab-panel .sl-dot { display: inline-block; width: 10px; height: 10px; border-radius: 50%; margin-right: 6px; }
 </style>"""
 

@@ -189,9 +189,10 @@ def timing_picture(exchange: Exchange | None, problem: str = "") -> str:
         for name in PHASES
         if name in done
     )
+    together = ", it came with the first" if exchange.over and exchange.receives == 1 else ""
     legend = "".join(
         f'<span style="white-space:nowrap;margin-right:18px">{dot(COLOURS[name])}{name} '
-        f"{duration(done[name]) if name in done else '–'}</span>"
+        f"{duration(done[name]) if name in done else '–'}{together if name == 'last byte' else ''}</span>"
         for name in PHASES
     )
     spoken = ", ".join(f"{name} {duration(seconds)}" for name, seconds in done.items()) or "nothing yet"

@@ -84,6 +84,9 @@ class ServerPanel(Panel):
         self.reset_button.on_click(weakly(self._reset))
         self.hang_up_button.on_click(weakly(self._hang_up))
         self.handler.observe(weakly(self._suggest), names="value")
+        # The browser's word for the Enter key. Text.on_submit, which would listen to it, is deprecated.
+        press_send = weakly(self._send)
+        self.text.on_msg(lambda _, content, buffers: press_send() if content.get("event") == "submit" else None)
 
         row = widgets.Layout(flex_flow="row wrap", align_items="center", width="100%")
         box = widgets.VBox(

@@ -101,7 +101,7 @@ class Visitor:
                 selector.register(self._sock, selectors.EVENT_READ)
                 while self.received < READ_LIMIT:
                     selector.select()
-                    data = b"" if self._leaving else self._sock.recv(4096)
+                    data = b"" if self._leaving else self._sock.recv(min(4096, READ_LIMIT - self.received))
                     if not data:
                         self.end = "" if self._leaving else "then recv returned b'': the server has finished sending"
                         return
