@@ -145,8 +145,8 @@ def serve(word: str, host: str | None, port: int, family: str) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # end on SIGTERM as on Ctrl-C
     try:
         with server:
-            print(f"{word} is listening on {_place(server.address)}; Ctrl-C stops it", flush=True)
             try:
+                print(f"{word} is listening on {_place(server.address)}; Ctrl-C stops it", flush=True)
                 # With a timeout, because on Windows a wait without one does not hear Ctrl-C.
                 while not threading.Event().wait(3600):
                     pass

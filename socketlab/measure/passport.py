@@ -114,7 +114,7 @@ def _columns(ax: Axes, columns: Sequence[Sequence[Line]], size: float) -> None:
             if isinstance(line, tuple):
                 _mark(ax, left + 0.5, y, line[0], size)
                 ax.text(left + 2, y, label, fontsize=size, va="center", color=INK if line[0].works else REFUSED)
-            else:
+            elif label:
                 ax.text(left, y, label, fontsize=size * 1.15, va="center", fontweight="bold", color=INK)
         left += max(map(len, labels)) + 4
     ax.set(xlim=(-1, left), ylim=(rows - 0.3, -0.9), xticks=[], yticks=[])

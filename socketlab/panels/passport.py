@@ -65,7 +65,9 @@ def changes_table(changes: Iterable[Change]) -> str:
 def _said(finding: Finding | None) -> str:
     if finding is None:
         return "not tried"
-    return escape(finding.detail if finding.works and finding.detail else finding.verdict)
+    if finding.group == "limits" and finding.works:
+        return escape(finding.detail)
+    return escape(finding.verdict + (f" ({finding.detail})" if finding.works and finding.detail else ""))
 
 
 class PassportPanel(Panel):

@@ -28,9 +28,9 @@ from socketlab.probe.limits import limit_trials
 from socketlab.probe.options import option_trials
 from socketlab.probe.passport import GROUPS, Finding, Passport, resolve
 from socketlab.probe.privileges import privilege_trials
-from socketlab.probe.software import software
 from socketlab.probe.system import system_trials
 from socketlab.probe.transport import transport_trials
+from socketlab.probe.versions import software
 
 __all__ = ["GROUPS", "WITHOUT", "Finding", "Passport", "probe", "software"]
 

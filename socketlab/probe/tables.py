@@ -77,20 +77,26 @@ def _matrix(passport: Passport) -> str:
 
 
 def as_html(passport: Passport) -> str:
-    """The whole passport for a notebook: a fold for each group, refusals named, what was tried as a tooltip."""
+    """The whole passport for a notebook: a fold for each group, what was tried as a tooltip."""
     folds = []
     for group in GROUPS:
-        listed = "".join(
-            f"<tr><td style='text-align:left;vertical-align:top;white-space:nowrap'>{escape(verdict)}</td>"
-            f"<td style='text-align:left'>{', '.join(_chip(finding) for finding in found)}</td></tr>"
-            for verdict, found in by_verdict(passport.group(group)).items()
-        )
+        findings = passport.group(group)
+        if group in (*_BY_VERDICT, "types"):
+            table = [
+                [escape(verdict), ", ".join(_name(finding) for finding in found)]
+                for verdict, found in by_verdict(findings).items()
+            ]
+        else:
+            table = [[_name(f), escape(f.verdict), escape(f.detail or f.tried)] for f in findings]
+        rows = "".join(f"<tr>{''.join(f'<td {_LEFT}>{cell}</td>' for cell in cells)}</tr>" for cells in table)
         title = escape(heading(passport, group))
-        folds.append(f"<details><summary>{title}</summary><table>{listed}</table></details>")
+        folds.append(f"<details><summary>{title}</summary><table>{rows}</table></details>")
     return "<div>" + "".join(folds) + "</div>"
 
 
-def _chip(finding: Finding) -> str:
+_LEFT = 'style="text-align:left;vertical-align:top"'  # Jupyter sets tables flush right
+
+
+def _name(finding: Finding) -> str:
     told = escape(f"{finding.tried}: {finding.detail or finding.verdict}")
-    value = f" = {escape(finding.detail)}" if finding.group == "limits" and finding.works else ""
-    return f"<code title='{told}'>{escape(finding.name)}</code>{value}"
+    return f'<code title="{told}">{escape(finding.name)}</code>'
