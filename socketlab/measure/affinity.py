@@ -51,7 +51,7 @@ def one_cpu() -> Iterator[int | None]:
 
 def _pin() -> None:
     global _cpu, _default
-    if not hasattr(os, "sched_setaffinity"):
+    if not hasattr(os, "sched_setaffinity") or not os.path.isdir("/proc/self/task"):
         return
     try:
         _default = os.sched_getaffinity(0)

@@ -59,8 +59,6 @@ def figure(rows: int = 1, columns: int = 1, *, height: float = HEIGHT, **subplot
         picture = Picture(figsize=(WIDTH, height))
         FigureCanvasAgg(picture)
         picture.subplots(rows, columns, **subplots)
-        for ax in picture.axes:
-            _explicit(ax)
     return picture
 
 
@@ -191,7 +189,7 @@ def lanes(spans: Sequence[Span], *, title: str = "", ax: Axes | None = None) -> 
         ax.legend(
             handles=[
                 Patch(facecolor="#6b737c", edgecolor="#3a424b", label="working"),
-                Patch(facecolor="#d9dcdf", edgecolor="#6b737c", hatch="////", label="blocked: waiting in the kernel"),
+                Patch(facecolor="#d9dcdf", edgecolor="#6b737c", hatch="////", label="blocked: waiting"),
             ],
             loc="upper right", bbox_to_anchor=(1, 0), borderaxespad=1.9, ncols=2, columnspacing=1.4,
         )  # fmt: skip
@@ -232,13 +230,6 @@ def _width(ax: Axes) -> float:
 def _series() -> Iterator[dict[str, Any]]:
     """Colour and line style of each series in turn."""
     return cycle(matplotlib.rcParams["axes.prop_cycle"])
-
-
-def _explicit(ax: Axes) -> None:
-    """Fix the colours of ticks that are not made yet: matplotlib would take them from the settings at that time."""
-    rc: Any = matplotlib.rcParams
-    for axis in ("x", "y"):
-        ax.tick_params(axis=axis, which="both", color=rc[f"{axis}tick.color"], labelcolor=rc[f"{axis}tick.labelcolor"])
 
 
 @cache
