@@ -4,31 +4,21 @@ Three questions, three servers' answers: how long is a round trip (echo, RFC 862
 how many bytes per second (echo, or discard, RFC 863). Addresses are those of Python's socket module: ("127.0.0.1",
 port), ("::1", port) or its four-tuple, or the path of a Unix socket (abstract names begin with a zero byte).
 
-Nothing here waits for ever. The limit is the kernel's own where Linux offers it (SO_RCVTIMEO, SO_SNDTIMEO;
-socket(7)), because `settimeout` makes Python call poll() before every send and recv: measured, that adds 8 % to a
-round trip, the kernel's limit about 1 %.
-
-Every failure of the peer is a PeerError that says what was wanted and what came. An interrupt closes what was opened.
+Nothing here waits for ever (`dialing` says how), every failure of the peer is a PeerError that says
+what was wanted and what came, and an interrupt closes what was opened.
 """
 
 import math
-import os
 import socket
-import struct
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from time import perf_counter, perf_counter_ns
-from typing import TypeAlias
 
+from .dialing import Address, borrowed, dial
 from .progress import Progress
 from .pump import PERIOD, PeerError, pattern, pump
 from .timing import Timing, _plural, _want, bytes_text, measure
 
 __all__ = ["Address", "PeerError", "Rate", "connect_rate", "round_trips", "throughput"]
-
-Address: TypeAlias = tuple[str, int] | tuple[str, int, int, int] | str | bytes | os.PathLike[str]
 
 # A blocking sendall of more than both ends can buffer would wait for ever for a peer that echoes while it reads:
 # both would sit in send. Up to this size a loopback connection takes the whole message (measured: 4.25 MB by
@@ -91,7 +81,7 @@ def round_trips(
     if not data:
         raise ValueError("round_trips wanted at least 1 byte to send: an empty send puts nothing on a stream")
     name = label or f"round trip {bytes_text(len(data))}"
-    with _borrowed(peer, timeout) if isinstance(peer, socket.socket) else _connected(peer, timeout) as sock:
+    with borrowed(peer, timeout) if isinstance(peer, socket.socket) else dial(peer, timeout) as sock:
         exchange = _Exchange(sock, data, timeout, name)
         return measure(exchange, rounds=rounds, warmup=warmup, at_most=at_most, label=name, check=exchange.check)
 
@@ -119,7 +109,7 @@ def connect_rate(
     opened: list[socket.socket] = []
 
     def connection() -> bytes:
-        sock = _open(address, timeout)
+        sock = dial(address, timeout)
         opened.append(sock)
         if not data:
             return b""
@@ -172,7 +162,7 @@ def throughput(
                 bar.show((len(samples) + share) / rounds)
 
         for _ in range(rounds):
-            with _connected(address, timeout) as sock:
+            with dial(address, timeout) as sock:
                 began = perf_counter_ns()
                 pump(sock, data, size, echo=peer == "echo", timeout=timeout, name=name, tick=tick)
                 samples.append((perf_counter_ns() - began) / 1e9)
@@ -246,70 +236,3 @@ def _payload(payload: int | bytes) -> bytes:
         _want("payload", payload, payload >= 0, "0 bytes or more")
         return bytes(pattern(payload))
     return bytes(payload)
-
-
-@contextmanager
-def _connected(address: Address, timeout: float) -> Iterator[socket.socket]:
-    with _open(address, timeout) as sock:
-        yield sock
-
-
-def _open(address: Address, timeout: float) -> socket.socket:
-    """A new connection to `address`, whose every call is bounded by `timeout`."""
-    _want("timeout", timeout, 0 < timeout < math.inf, "a finite number of seconds above 0")
-    if isinstance(address, tuple):
-        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-    elif hasattr(socket, "AF_UNIX"):
-        family, address = socket.AF_UNIX, os.fspath(address)
-    else:
-        raise OSError("this Python has no Unix sockets; give an address as (host, port)")
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        _limit(sock, timeout)
-        if family in (socket.AF_INET, socket.AF_INET6):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        try:
-            sock.connect(address)
-        except (TimeoutError, BlockingIOError) as exc:  # SO_SNDTIMEO ends a connect with EINPROGRESS or EAGAIN
-            raise PeerError(
-                f"connect wanted an answer within {timeout:g} s, but none came: the listener's queue may be full "
-                "because nobody calls accept()"
-            ) from exc
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
-def _limit(sock: socket.socket, timeout: float) -> None:
-    """Bound every call on `sock`: in the kernel where it can, else with settimeout (see the head of the module).
-
-    A TLS socket gets settimeout: it takes the kernel's EAGAIN for "the record is not complete yet" and tries again.
-    """
-    if sys.platform == "linux" and type(sock) is socket.socket:
-        with suppress(OSError):
-            seconds, rest = divmod(max(round(timeout * 1e6), 1), 1_000_000)
-            timeval = struct.pack("ll", seconds, rest)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeval)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
-            sock.setblocking(True)
-            return
-    sock.settimeout(timeout)
-
-
-@contextmanager
-def _borrowed(sock: socket.socket, timeout: float) -> Iterator[socket.socket]:
-    """Somebody else's socket, bounded by `timeout` meanwhile and put back as it was."""
-    _want("timeout", timeout, 0 < timeout < math.inf, "a finite number of seconds above 0")
-    before, kernel = sock.gettimeout(), {}
-    if sys.platform == "linux":
-        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-            kernel[option] = sock.getsockopt(socket.SOL_SOCKET, option, 64)
-    try:
-        _limit(sock, timeout)
-        yield sock
-    finally:
-        with suppress(OSError):  # closed meanwhile
-            for option, value in kernel.items():
-                sock.setsockopt(socket.SOL_SOCKET, option, value)
-            sock.settimeout(before)
