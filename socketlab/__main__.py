@@ -84,10 +84,8 @@ def doctor(as_json: bool) -> int:
         }
         print(json.dumps(report, indent=2))
     else:
-        from socketlab.probe.tables import as_rows
-
-        print(passport)
-        print(f"\npackages\n{as_rows(packages)}\n\n{summary(passport, packages)}")
+        versions = "\n".join(f"  {package.name:12}{package.detail}" for package in packages)
+        print(f"{passport}\n\npackages\n{versions}\n\n{summary(passport, packages)}")
     return 1 if against else 0
 
 

@@ -75,7 +75,7 @@ def draw_options(passport: Passport) -> Picture:
     _write(
         ax,
         f"{settable} of {len(options)} options can be set here",
-        f"●  can be set    ○  can only be read    ×  refused: {', '.join(refused) or 'none'}",
+        "\n".join(wrap(f"●  can be set    ○  can only be read    ×  refused: {', '.join(refused) or 'none'}", 112)),
     )
     return picture
 

@@ -70,7 +70,7 @@ def _lacking(words: Iterable[str], planned: list[Trial]) -> dict[str, int]:
         known = len(lacking)
         for trial in planned:
             refusals = [lacking[need] for need in trial.needs if need in lacking]
-            if refusals and trial.name not in lacking:
-                lacking[trial.name] = refusals[0]
+            if refusals:
+                lacking[trial.name] = refusals[0]  # the kernel would refuse the first thing asked for
         growing = len(lacking) > known
     return lacking
