@@ -5,9 +5,6 @@ installed packages' metadata;
 nothing is imported: to import matplotlib for its version would take most of a second.
 """
 
-import platform
-from importlib import metadata
-
 from socketlab.probe.passport import Finding
 
 NEEDED = ("jupyterlab", "ipykernel", "ipywidgets", "matplotlib", "nbval", "psutil", "trustme")
@@ -15,6 +12,8 @@ NEEDED = ("jupyterlab", "ipykernel", "ipywidgets", "matplotlib", "nbval", "psuti
 
 def software() -> tuple[Finding, ...]:
     """Python, the kernel, and each of `NEEDED`; a missing package's detail says what to type."""
+    import platform  # late, as importlib.metadata below: a probe needs neither
+
     return (
         Finding("software", "python", True, None, platform.python_version(), "platform.python_version()"),
         Finding("software", "kernel", True, None, f"{platform.system()} {platform.release()}", "uname(2)"),
@@ -23,6 +22,8 @@ def software() -> tuple[Finding, ...]:
 
 
 def _package(name: str) -> Finding:
+    from importlib import metadata
+
     try:
         return Finding("software", name, True, None, metadata.version(name), "the package's metadata")
     except metadata.PackageNotFoundError:
