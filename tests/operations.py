@@ -1,10 +1,11 @@
-"""Which operations of `socket` a notebook's cells execute, found by running it under watch_operations.py."""
+"""Which operations of `socket` a notebook's cells execute, and which hosts, by running it under watch_operations.py."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tools.kernels import skip_the_slow_parser
@@ -24,17 +25,25 @@ STOP = "import json, sys; print(json.dumps(sys.modules['watch_operations'].stop(
 CELL_TIMEOUT = 120  # seconds: under the profile function a cell takes several times as long
 
 
-def operations_run_by(path: Path) -> set[str]:
-    """The names, as watch_operations.public_names() writes them, that the cells of the notebook at `path` execute."""
+@dataclass(frozen=True)
+class Run:
+    """What was seen of one notebook: names as watch_operations.public_names() writes them, hosts as they were given."""
+
+    operations: frozenset[str]
+    hosts: frozenset[str]  # other than this machine
+
+
+def run_notebook(path: Path) -> Run:
+    """Run the cells of the notebook at `path`."""
     notebook = nbformat.read(path, as_version=4)
     cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-    return operations_run_by_cells(cells, folder=path.parent)
+    return run_cells(cells, folder=path.parent)
 
 
-def operations_run_by_cells(cells: Sequence[str], folder: Path) -> set[str]:
-    """The same for cells given as text, with a kernel of their own that works in `folder`.
+def run_cells(cells: Sequence[str], folder: Path) -> Run:
+    """Run cells given as text, with a kernel of their own that works in `folder`.
 
-    A cell that fails is no concern of this function (nbval validates the notebooks), what it ran before counts.
+    A cell that fails is no concern of this function (nbval validates the notebooks); what it ran before counts.
     """
     from jupyter_client.manager import AsyncKernelManager
     from nbclient import NotebookClient
@@ -54,4 +63,5 @@ def operations_run_by_cells(cells: Sequence[str], folder: Path) -> set[str]:
     )
     client.execute(cleanup_kc=True, stderr=subprocess.DEVNULL)
     (result,) = code_cells[-1].outputs
-    return set(json.loads(result.text))
+    seen = json.loads(result.text)
+    return Run(frozenset(seen["operations"]), frozenset(seen["hosts"]))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from not_taught_yet import ELSEWHERE, NOT_TAUGHT_YET
-from operations import operations_run_by, operations_run_by_cells
+from operations import Run, run_cells, run_notebook
 from watch_operations import public_names
 
 from tools.notebooks import all_notebooks
@@ -18,26 +18,30 @@ LAST_NOTEBOOK = 27
 
 
 @pytest.fixture(scope="module")
-def run() -> dict[str, set[str]]:
-    """Operation → the notebooks whose cells run it. Solutions do not count: the lesson has to show it."""
-    run: dict[str, set[str]] = {name: set() for name in public_names()}
-    for path in all_notebooks():
-        if path.parent.name != "solutions":
-            for name in operations_run_by(path):
-                run[name].add(path.name)
-    return run
+def runs() -> dict[str, Run]:
+    """Every lesson, run once. Solutions do not count: the lesson has to show it."""
+    return {path.name: run_notebook(path) for path in all_notebooks() if path.parent.name != "solutions"}
+
+
+@pytest.fixture(scope="module")
+def where(runs: dict[str, Run]) -> dict[str, list[str]]:
+    """Operation → the notebooks whose cells run it."""
+    return {name: [title for title, run in runs.items() if name in run.operations] for name in public_names()}
 
 
 class TestTheCourse:
     """The notebooks of this repository."""
 
-    def test_every_operation_is_run_or_in_the_table(self, run: dict[str, set[str]]) -> None:
-        missing = sorted(name for name, where in run.items() if not where and name not in NOT_TAUGHT_YET)
+    def test_every_operation_is_run_or_in_the_table(self, where: dict[str, list[str]]) -> None:
+        missing = sorted(name for name, found in where.items() if not found and name not in NOT_TAUGHT_YET)
         assert not missing, f"no cell runs these, and tests/not_taught_yet.py does not promise them: {missing}"
 
-    def test_table_holds_nothing_that_is_run(self, run: dict[str, set[str]]) -> None:
-        stale = {name: sorted(run[name]) for name in NOT_TAUGHT_YET if run.get(name)}
+    def test_table_holds_nothing_that_is_run(self, where: dict[str, list[str]]) -> None:
+        stale = {name: where[name] for name in NOT_TAUGHT_YET if where.get(name)}
         assert not stale, f"these are run now, take them out of tests/not_taught_yet.py: {stale}"
+
+    def test_nothing_leaves_this_machine(self, runs: dict[str, Run]) -> None:
+        assert not {title: sorted(run.hosts) for title, run in runs.items() if run.hosts}
 
     def test_table_promises_only_notebooks_to_come(self) -> None:
         written = {int(path.name[:2]) for path in all_notebooks() if re.match(r"\d\d_", path.name)}
@@ -112,7 +116,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
         cells.append("sys.modules['watch_operations'].SEEN.clear()")
         cells.append(source)
         cells.append(f"with open('{number}', 'w') as f: json.dump(list(sys.modules['watch_operations'].SEEN), f)")
-    operations_run_by_cells(cells, folder)
+    run_cells(cells, folder)
     return {case: set(json.loads((folder / str(number)).read_text())) for number, case in enumerate(COUNTED)}
 
 
@@ -128,7 +132,7 @@ class TestWhatCounts:
             "from socketlab import tcp_server\nfrom socketlab.handlers import echo",
             "with tcp_server(echo) as server:\n    pass",
         ]
-        assert operations_run_by_cells(cells, tmp_path) == set()
+        assert run_cells(cells, tmp_path).operations == set()
 
     def test_a_handler_of_the_cell_counts_in_socketlabs_thread(self, tmp_path: Path) -> None:
         cells = [
@@ -136,11 +140,29 @@ class TestWhatCounts:
             "def handler(conn):\n    conn.sendall(b'x')",
             "with tcp_server(handler) as server, socket.create_connection(server.address) as s:\n    s.recv(1)",
         ]
-        assert operations_run_by_cells(cells, tmp_path) == {
+        assert run_cells(cells, tmp_path).operations == {
             "socket.create_connection",
             "socket.socket.sendall",
             "socket.socket.recv",
         }
+
+
+    def test_hosts(self, tmp_path: Path) -> None:
+        cells = [
+            "import socket\ns = socket.socket(type=socket.SOCK_DGRAM)\ns.setblocking(False)",
+            "s.sendto(b'', ('127.0.0.1', 9)); socket.getaddrinfo('localhost', 80); s.connect_ex(('127.0.0.2', 9))",
+            "socket.socketpair()[0].sendmsg([b'x'])",
+            "m = socket.socket(type=socket.SOCK_DGRAM)",
+            "m.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 0); m.sendto(b'x', ('239.1.2.3', 9))",
+        ]
+        assert run_cells(cells, tmp_path).hosts == frozenset()
+        # Closed sockets: the hook sees the address before the call fails, and nothing is sent.
+        cells = [
+            "import socket\ns = socket.socket(); s.close()\nd = socket.socket(type=socket.SOCK_DGRAM); d.close()",
+            "s.connect(('192.0.2.1', 80))",
+            "d.sendto(b'x', ('239.1.2.3', 9))",
+        ]
+        assert run_cells(cells, tmp_path).hosts == {"192.0.2.1", "239.1.2.3"}
 
 
 def test_names_are_operations() -> None:

@@ -1,4 +1,4 @@
-"""Runs inside a notebook's kernel: notes which socket operations its cells execute.
+"""Runs inside a notebook's kernel: notes which socket operations its cells execute, and which hosts they contact.
 
 An operation counts when a frame of a cell executes it: the profile function of the interpreter reports every call of a
 function, in C or in Python, with the frame it comes from. What socketlab or the standard library call on their own
@@ -14,10 +14,12 @@ import socket
 import sys
 import threading
 from enum import EnumMeta
+from ipaddress import ip_address
 from types import CodeType, FrameType
 from typing import Any
 
 SEEN: set[str] = set()
+CONTACTED: set[str] = set()  # hosts other than this machine, that the process asked for or sent to
 
 
 def public_names() -> dict[str, Any]:
@@ -120,19 +122,68 @@ def watch_attributes() -> None:
             setattr(socket.socket, short, property(read))
 
 
+def watch_hosts(event: str, arguments: tuple[Any, ...]) -> None:
+    """The audit hook: connections, datagrams and look-ups that leave this machine, whoever makes them."""
+    if event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
+        address = arguments[-1]
+        host = address[0] if isinstance(address, tuple) and arguments[0].family in INTERNET else None
+        if host and stays_on_loopback(arguments[0], host):
+            return
+    elif event in ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"):
+        host = arguments[0]
+    else:
+        return
+    if isinstance(host, bytes):
+        host = host.decode(errors="replace")
+    if isinstance(host, str) and not is_this_machine(host):
+        CONTACTED.add(host)
+
+
+INTERNET = (socket.AF_INET, socket.AF_INET6)
+
+
+def is_this_machine(host: str) -> bool:
+    if host.lower() in ("", "localhost", "<broadcast>", socket.gethostname().lower()):
+        return True
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return False  # a name: looking it up asks a server elsewhere
+    return address.is_loopback or address.is_unspecified
+
+
+def stays_on_loopback(sock: socket.socket, host: str) -> bool:
+    """Whether `host` is a multicast group to which this socket sends through the loopback interface, or not at all far.
+
+    A multicast address says nothing about where a datagram goes: the socket's interface and its hop limit do.
+    """
+    try:
+        if not ip_address(host.partition("%")[0]).is_multicast:
+            return False
+        if sock.family == socket.AF_INET:
+            through = sock.getsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, 4)
+            return through[0] == 127 or sock.getsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL) == 0
+        interface = sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF)
+        hops = sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS)
+        return hops == 0 or (interface != 0 and socket.if_indextoname(interface).startswith("lo"))
+    except (ValueError, OSError):
+        return False
+
+
 def start() -> None:
     """Watch this thread from now on, and every thread that starts later."""
     watch_attributes()
+    sys.addaudithook(watch_hosts)
     threading.setprofile(watch_calls)
     threading.settrace(watch_frames)
     sys.setprofile(watch_calls)
     sys.settrace(watch_frames)
 
 
-def stop() -> list[str]:
+def stop() -> dict[str, list[str]]:
     for undo in (sys.settrace, sys.setprofile, threading.settrace, threading.setprofile):
         undo(None)
-    return sorted(SEEN)
+    return {"operations": sorted(SEEN), "hosts": sorted(CONTACTED)}
 
 
 def _folder_of_cells() -> str:
