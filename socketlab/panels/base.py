@@ -75,9 +75,11 @@ class Panel:
 
 
 def close_widget(widget: widgets.Widget) -> None:
-    """Close `widget` and everything inside it: ipywidgets would close the box and keep what it contains."""
-    for child in getattr(widget, "children", ()):
-        close_widget(child)
+    """Close `widget` and what belongs to it: ipywidgets would close a box and keep its contents, layouts and styles."""
+    parts = [getattr(widget, name, None) for name in ("layout", "style")]
+    for part in (*getattr(widget, "children", ()), *parts):
+        if isinstance(part, widgets.Widget):
+            close_widget(part)
     widget.close()
 
 

@@ -6,6 +6,8 @@ exceptions where something that a person pressed cannot be done.
 
 from __future__ import annotations
 
+import functools
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterable
@@ -57,7 +59,7 @@ class Conversation:
                 watched = self.record.watch(self.handlers[handler])
                 self.server = unix_server(watched) if _is_unix(family) else tcp_server(watched, family=family)
                 self.serving, self.problem = handler, ""
-            except (OSError, NotImplementedError, TypeError) as exc:
+            except (OSError, NotImplementedError, ValueError) as exc:
                 self.problem = f"The server could not start: {exc}"
             self._changed()
 
@@ -125,12 +127,22 @@ class Conversation:
 
 def families() -> dict[str, int]:
     """The families in which this machine can run a loopback server, by the name that a person picks."""
+    from ..probe import WITHOUT
+
+    return dict(_families(os.environ.get(WITHOUT, "")))
+
+
+@functools.cache  # a probe takes 50 ms and would say the same again, unless it is told to pretend otherwise
+def _families(without: str) -> tuple[tuple[str, int], ...]:
     from ..probe import probe
 
     passport = probe()
-    names = {"IPv4": "ipv4", "IPv6": "ipv6", "Unix": "unix"}
-    numbers = {"IPv4": socket.AF_INET, "IPv6": socket.AF_INET6, "Unix": getattr(socket, "AF_UNIX", -1)}
-    return {name: int(numbers[name]) for name, key in names.items() if passport.works(key)}
+    offered = (
+        ("IPv4", "ipv4", socket.AF_INET),
+        ("IPv6", "ipv6", socket.AF_INET6),
+        ("Unix", "unix", getattr(socket, "AF_UNIX", -1)),
+    )
+    return tuple((name, int(family)) for name, key, family in offered if passport.works(key))
 
 
 def place(address: Any) -> str:

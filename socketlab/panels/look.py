@@ -43,7 +43,8 @@ STYLE = """<style>
 .socketlab-panel { container-type: inline-size; }
 @container (max-width: 440px) {
   .socketlab-panel table.sl thead { display: none; }
-  .socketlab-panel table.sl tr { display: flex; flex-wrap: wrap; border-top: 1px solid var(--jp-border-color3, #e0e0e0); }
+  .socketlab-panel table.sl tr { display: flex; flex-wrap: wrap;
+    border-top: 1px solid var(--jp-border-color3, #e0e0e0); }
   .socketlab-panel table.sl td { border-top: none; }
   .socketlab-panel table.sl td.sl-wide { flex: 1 1 100%; padding-left: 16px; }
 }

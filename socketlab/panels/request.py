@@ -70,7 +70,8 @@ class RequestPanel(Panel):
             description="Stop", icon="stop", tooltip="Stop waiting for more", layout=widgets.Layout(width="auto"),
             disabled=True,
         )  # fmt: skip
-        self._preview, self._timing, self._reply = widgets.HTML(), widgets.HTML(), widgets.HTML()
+        self._preview = widgets.HTML(layout=widgets.Layout(flex="1 1 320px", min_width="240px", width="auto"))
+        self._timing, self._reply = widgets.HTML(), widgets.HTML()
 
         self.send_button.on_click(weakly(self.send))
         self.stop_button.on_click(weakly(self.stop))
@@ -78,8 +79,6 @@ class RequestPanel(Panel):
         self.crlf.observe(weakly(self._painter.touch), names="value")
 
         row = widgets.Layout(flex_flow="row wrap", align_items="center", width="100%")
-        half = widgets.Layout(flex="1 1 320px", min_width="240px", width="auto")
-        self._preview.layout = half
         box = widgets.VBox(
             [
                 widgets.HTML(STYLE + '<span class="sl-title">Request</span>'),

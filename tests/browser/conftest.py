@@ -34,13 +34,16 @@ SETTINGS = {
 START = 60  # seconds that a laboratory may take to answer; 3 are usual
 
 # A notebook with both panels, for what the course's own notebooks do not show side by side.
+TALK = """
+with socket.create_connection(panel.server.address) as client:
+    client.sendall(b'<i>from a cell</i>')
+    print(client.recv(100))
+"""
 CELLS = (
     "import socket\nfrom socketlab import RequestPanel, ServerPanel",
     "panel = ServerPanel()\npanel",
     "request = RequestPanel()\nrequest",
-    "with socket.create_connection(panel.server.address) as client:\n"
-    "    client.sendall(b'<i>from a cell</i>')\n"
-    "    print(client.recv(100))",
+    TALK.strip(),
 )
 
 
@@ -195,14 +198,17 @@ def exactly(words: str) -> re.Pattern[str]:
     return re.compile(f"^{re.escape(words)}$")
 
 
-_ERRORS = """() => [...document.querySelectorAll('.jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell')].flatMap((cell, i) => {
+_ERRORS = """() => {
+  const cells = document.querySelectorAll('.jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell');
+  return [...cells].flatMap((cell, i) => {
     const found = [];
     if (cell.querySelector('.jp-RenderedText[data-mime-type*="stderr"]')) found.push('wrote to stderr');
     if (cell.querySelector('[data-mime-type="application/vnd.jupyter.error"]')) found.push('error');
     for (const words of ['Error displaying widget', 'Loading widget', 'Error creating widget'])
         if (cell.textContent.includes(words)) found.push(words);
     return found.map(what => `cell ${i + 1}: ${what}: ${cell.innerText.slice(-500)}`);
-})"""
+  });
+}"""
 
 _CONTRASTS = """() => {
     const parse = colour => {
@@ -228,7 +234,8 @@ _CONTRASTS = """() => {
         const box = element.getBoundingClientRect();
         if (!text.trim() || !box.width || element.closest(':disabled')) return;
         const below = ground(element);
-        const [high, low] = [light(over(parse(getComputedStyle(element).color), below)), light(below)].sort((a, b) => b - a);
+        const lights = [light(over(parse(getComputedStyle(element).color), below)), light(below)];
+        const [high, low] = lights.sort((a, b) => b - a);
         result.push([(high + 0.05) / (low + 0.05), text.trim().slice(0, 60)]);
     };
     for (const panel of document.querySelectorAll('.socketlab-panel')) {
