@@ -24,7 +24,8 @@ from hypothesis import strategies as st
 
 from socketlab import handlers, tcp_server, tls_server, unix_server
 from socketlab.handlers import web
-from socketlab.handlers.web import BODY_LIMIT, FIELDS_LIMIT, LINE_LIMIT, PAGES
+from socketlab.handlers.http_request import BODY_LIMIT, FIELDS_LIMIT, LINE_LIMIT
+from socketlab.handlers.web import PAGES
 
 PATIENCE = 20  # seconds; only a hang takes that long
 CHUNKED = "Transfer-Encoding: chunked"
