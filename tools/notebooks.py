@@ -1,4 +1,4 @@
-"""Notebook files as text: reading, naming a cell to a person, the stored form, the navigation line. Runs nothing.
+"""Notebook files as text: reading, naming a cell to a person, the stored form, what is generated. Runs nothing.
 
 The stored form holds nothing that changes from machine to machine: no widget state, no times, no Python version, no
 folders in tracebacks; ids stay, and are derived from the text where they are missing.
@@ -23,6 +23,7 @@ from nbformat import NotebookNode  # noqa: E402
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 NAVIGATION_ID = "navigation"
+CONTENTS_ID = "contents"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 # What nbval 0.11 leaves out of its comparison (IPyNbFile.skip_compare).
@@ -218,7 +219,35 @@ def keep_unchanged(notebook: NotebookNode, stored: NotebookNode) -> None:
             cell.outputs = old.outputs
 
 
-# --- navigation ---------------------------------------------------------------------------------------------
+# --- what is generated --------------------------------------------------------------------------------------
+
+
+def set_generated(path: Path, notebook: NotebookNode) -> None:
+    """Bring the parts that are made from other notebooks up to date: the navigation line, the table of contents."""
+    set_navigation(path, notebook)
+    if path.name == "index.ipynb":
+        set_contents(path, notebook)
+
+
+def set_contents(path: Path, notebook: NotebookNode) -> None:
+    """Fill the cell `contents` with a table of the lessons beside `path`: title, minutes and needs, as each says."""
+    rows = ["| | minutes | needs |", "|---|---|---|"]
+    for lesson in sorted(path.parent.glob("[0-9][0-9]_*.ipynb")):
+        minutes, needs = head_at(lesson)
+        rows.append(f"| [{title_at(lesson)}]({lesson.name}) | {minutes} | {needs} |")
+    for cell in notebook.cells:
+        if cell.id == CONTENTS_ID:
+            cell.source = "## The notebooks\n\n" + "\n".join(rows)
+
+
+def head_at(path: Path) -> tuple[str, str]:
+    """The minutes and the needs that a lesson states under its title; empty where it does not."""
+    try:
+        text = " ".join(read(path).cells[0].source.split())
+    except (Refused, IndexError):
+        return "", ""
+    found = re.search(r"\*\*(\d+) minutes\*\* · needs: (.+?)\.(?: |$)", text)
+    return (found[1], found[2]) if found else ("", "")
 
 
 def set_navigation(path: Path, notebook: NotebookNode) -> None:

@@ -9,7 +9,8 @@ The rules:
 - An error is refused unless its cell is tagged `raises-exception`; so is that tag on a cell that raises nothing.
 - A cell that prints what it printed before keeps its stored outputs, pictures included, as long as neither it nor a
   cell above it was edited (notebooks.keep_unchanged says why). `--pictures` takes all pictures anew.
-- The line `previous · contents · next` at the end of each numbered notebook is generated.
+- The line `previous · contents · next` at the end of each numbered notebook is generated, and so is the table of
+  contents in index.ipynb.
 """
 
 from __future__ import annotations
@@ -67,9 +68,7 @@ def execute(path: Path, notebook: NotebookNode) -> None:
 
     client = NotebookClient(
         notebook,
-        km=AsyncKernelManager(
-            kernel_name=CURRENT_ENV_KERNEL_NAME, kernel_spec_manager=NbvalKernelspecManager()
-        ),
+        km=AsyncKernelManager(kernel_name=CURRENT_ENV_KERNEL_NAME, kernel_spec_manager=NbvalKernelspecManager()),
         timeout=CELL_TIMEOUT,
         allow_errors=True,  # stop_at_error decides
         coalesce_streams=True,
@@ -178,7 +177,7 @@ def record(path: Path, *, pictures: bool = False) -> bool:
     stored = notebooks.read(path)
     notebook = copy.deepcopy(stored)
     execute(path, notebook)
-    notebooks.set_navigation(path, notebook)
+    notebooks.set_generated(path, notebook)
     notebooks.clean(notebook)
     notebooks.clean(stored)
     if not pictures:
@@ -204,22 +203,22 @@ def check(path: Path) -> None:
 def stored_form(path: Path, notebook: NotebookNode) -> str:
     """The text that the file should have, with the outputs that it has."""
     notebook = copy.deepcopy(notebook)
-    notebooks.set_navigation(path, notebook)
+    notebooks.set_generated(path, notebook)
     notebooks.clean(notebook)
     return notebooks.dump(notebook)
 
 
-def refresh_navigation(folder: Path) -> None:
-    """Bring the generated line up to date in the notebooks that were not recorded: a neighbour may be new."""
-    for path in sorted(folder.glob("[0-9][0-9]_*.ipynb")):
+def refresh_generated(folder: Path) -> None:
+    """Bring what is generated up to date in the notebooks that were not recorded: a neighbour may be new."""
+    for path in sorted(folder.glob("*.ipynb")):
         try:
             notebook = notebooks.read(path)
         except Refused:
             continue
         before = notebooks.dump(notebook)
-        notebooks.set_navigation(path, notebook)
+        notebooks.set_generated(path, notebook)
         if notebooks.dump(notebook) != before and notebooks.replace_file(path, notebooks.dump(notebook)):
-            print(f"{shown(path)}: navigation")
+            print(f"{shown(path)}: brought up to date with its neighbours")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -247,7 +246,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"\nrefused: {refusal}\n", file=sys.stderr, flush=True)
     if not options.check:
         for folder in sorted({path.parent for path in paths}):
-            refresh_navigation(folder)
+            refresh_generated(folder)
     return 1 if refused else 0
 
 
