@@ -95,12 +95,15 @@ def current_run() -> tuple[str, str] | None:
     return (cell, run) if isinstance(cell, str) and isinstance(run, str) else None
 
 
-def weakly(method: Callable[..., Any]) -> Callable[..., None]:
-    """`method` as a callback for a widget's event, without keeping its panel alive; it is called without arguments."""
+def weakly(method: Callable[..., Any], with_event: bool = False) -> Callable[..., None]:
+    """`method` as a callback for a widget's event, without keeping its panel alive.
+
+    It is called without arguments, or with those of the event where it asks for them.
+    """
     reference = weakref.WeakMethod(method)
 
     def callback(*event: object) -> None:
         if (bound := reference()) is not None:
-            bound()
+            bound(*(event if with_event else ()))
 
     return callback

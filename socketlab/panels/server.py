@@ -8,6 +8,7 @@ itself is written by the painter.
 from __future__ import annotations
 
 import html
+import threading
 from collections.abc import Iterable
 from typing import Any
 
@@ -22,6 +23,7 @@ from .painter import Painter
 from .recording import CAME, EVENT, Row
 from .visitor import typed
 
+ENTER = 0.1  # seconds between the Enter key and the sending, in which the text arrives
 HTTP_REQUEST = r"GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -63,7 +65,7 @@ class ServerPanel(Panel):
         self.text = widgets.Text(
             description="Text",
             value=self._suggestion(),
-            continuous_update=True,
+            continuous_update=False,  # what is sent by leaving the field comes before the click that follows
             layout=widgets.Layout(flex="1 1 260px", min_width="180px", width="auto"),
             tooltip=r"What the client sends; \r \n \t \0 \\ and \x00 to \xff mean what they mean in Python",
         )
@@ -84,9 +86,8 @@ class ServerPanel(Panel):
         self.reset_button.on_click(weakly(self._reset))
         self.hang_up_button.on_click(weakly(self._hang_up))
         self.handler.observe(weakly(self._suggest), names="value")
-        # The browser's word for the Enter key. Text.on_submit, which would listen to it, is deprecated.
-        press_send = weakly(self._send)
-        self.text.on_msg(lambda _, content, buffers: press_send() if content.get("event") == "submit" else None)
+        self._press_send = weakly(self._send)
+        self.text.on_msg(weakly(self._entered, with_event=True))
 
         row = widgets.Layout(flex_flow="row wrap", align_items="center", width="100%")
         box = widgets.VBox(
@@ -149,6 +150,13 @@ class ServerPanel(Panel):
         if self._conversation.visitor is None or not self._conversation.visitor.present:
             self._conversation.connect()
         self._conversation.send(typed(self.text.value))
+
+    def _entered(self, text: object, content: Any, buffers: object) -> None:
+        """The browser says that Enter was pressed in the text field, and only afterwards what stands in it."""
+        if content.get("event") == "submit":
+            timer = threading.Timer(ENTER, self._press_send)
+            timer.daemon = True
+            timer.start()
 
     def _half_close(self) -> None:
         self._conversation.half_close()

@@ -1,0 +1,238 @@
+"""What a person sees: notebooks run in JupyterLab in Chromium, their panels' buttons pressed, on light and dark.
+
+One laboratory and one browser for the file; under xdist the whole file is one group, so there is never a second.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from laboratory import NOTEBOOKS, Page
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+# The notebooks of the course that are opened here, some six seconds each; ("*_*",) would be all of them.
+COURSE = sorted(path.name for pattern in ("01_*", "03_*") for path in NOTEBOOKS.glob(f"{pattern}.ipynb"))
+
+THEMES = ("JupyterLab Light", "JupyterLab Dark")
+READABLE = 4.5  # contrast of text, WCAG 2.2, 1.4.3 (level AA)
+AT_REST = "Run this cell to bring the panel to life."
+
+
+def expect(what: Any) -> Any:
+    """Playwright's expect: waits until it is so; a slow machine may take its time."""
+    from playwright.sync_api import expect
+
+    return expect(what)
+
+
+def button(panel: Any, label: str) -> Any:
+    return panel.get_by_role("button", name=re.compile(rf"^\W*{label}$"))  # before the words may stand an icon's letter
+
+
+def press(panel: Any, *labels: str) -> None:
+    for label in labels:
+        button(panel, label).click()
+
+
+def check_readable(page: Page) -> None:
+    """On both themes, every text of every panel stands out from its ground."""
+    for theme in THEMES:
+        page.set_theme(theme)
+        contrasts = page.contrasts()
+        assert contrasts
+        assert contrasts[0][0] >= READABLE, f"{theme}: {contrasts[:3]}"
+
+
+# -- how a person tries a panel out, by its title ------------------------------------------------------------------
+
+
+def try_server(page: Page, panel: Any) -> None:
+    press(panel, "Connect")
+    expect(panel).to_contain_text("1 connected")
+    expect(panel).to_contain_text("its handler is in recv()")
+    panel.get_by_label("Text").fill(r"<b>hi</b>\r\n\xff")
+    press(panel, "Send")
+    expect(panel.get_by_role("row").filter(has_text="recv").last).to_contain_text(r"b'<b>hi</b>\r\n\xff'")
+    press(panel, "Half-close")
+    expect(panel).to_contain_text("connected, finished sending: sent 12 bytes")
+    expect(panel).to_contain_text("handler returned")
+    press(panel, "Connect", "Reset")
+    expect(panel).to_contain_text("reset: sent 0 bytes")
+    expect(panel).to_contain_text("ConnectionResetError: Connection reset by peer")
+    press(panel, "Stop")
+    expect(panel).to_contain_text("stopped; ")
+    expect(button(panel, "Connect")).to_be_disabled()
+    panel.get_by_label("Handler").select_option("chargen")
+    press(panel, "Start", "Connect")
+    expect(panel).to_contain_text("listening: chargen at")
+    expect(panel).to_contain_text("it reads no more after 65,536 bytes")
+    press(panel, "Close")
+    expect(panel).to_contain_text("0 connected, 1 accepted")
+
+
+def try_request(page: Page, panel: Any) -> None:
+    expect(panel).to_contain_text("not sent yet")
+    press(panel, "Send")
+    expect(panel).to_contain_text("complete: the server closed after its last byte")
+    for phase in ("connect", "first byte", "last byte"):
+        expect(panel).to_contain_text(re.compile(rf"{phase} \d+(\.\d+)? (µs|ms|s)"))
+    bar = panel.get_by_role("img", name=re.compile("timing: connect .*first byte .*last byte"))
+    expect(bar).to_be_visible()
+    assert bar.locator("span").count() == 3
+    assert all(box.bounding_box()["width"] >= 1 for box in bar.locator("span").all())
+    expect(panel).to_contain_text(r"b'Hello, socket.\n'")
+    panel.get_by_label("Request").fill("GET /hello HTTP/1.1\nHost: localhost\n\n")
+    expect(panel).to_contain_text(r"b'Host: localhost\r\n'")
+    press(panel, "Send")
+    expect(panel).to_contain_text("waiting for the last byte")
+    press(panel, "Stop")
+    expect(panel).to_contain_text("Stopped.")
+    panel.get_by_label("Host").fill("www.codedamn.com")
+    press(panel, "Send")
+    expect(panel).to_contain_text("'www.codedamn.com' is not an address of this machine itself")
+
+
+def try_family(page: Page, panel: Any) -> None:
+    panel.get_by_label("family").select_option("AF_UNIX")
+    expect(panel).to_contain_text("socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)")
+    expect(panel).to_contain_text("a socket")
+    panel.get_by_label("family").select_option("AF_INET")
+    panel.get_by_label("type").select_option("SOCK_DGRAM")
+    expect(panel).to_contain_text("socket.socket(socket.AF_INET, socket.SOCK_DGRAM)")
+    panel.get_by_label("proto").select_option("IPPROTO_TCP")
+    expect(panel).to_contain_text("EPROTONOSUPPORT")
+
+
+TRIES: dict[str, Callable[[Page, Any], None]] = {
+    "Server": try_server,
+    "Request": try_request,
+    "Family and type": try_family,
+}
+
+
+# -- the course ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", COURSE)
+def test_a_notebook_of_the_course(open_notebook: Callable[[str], Page], name: str) -> None:
+    cells = [c for c in json.loads((NOTEBOOKS / name).read_text("utf-8"))["cells"] if c["cell_type"] == "code"]
+    announced = {n for n, cell in enumerate(cells, 1) if "raises-exception" in cell["metadata"].get("tags", [])}
+    with_panel = [n for n, cell in enumerate(cells, 1) if AT_REST in json.dumps(cell["outputs"])]
+    assert with_panel, "no cell of this notebook is stored with a panel"
+
+    page = open_notebook(name)
+    for number in with_panel:  # what somebody sees who has not run anything yet
+        expect(page.cell(number).get_by_text(AT_REST)).to_be_visible()
+    page.run_all()
+    for number in with_panel:
+        panel = page.cell(number).locator(".socketlab-panel")
+        expect(panel).to_be_visible()
+        TRIES[panel.locator(".sl-title").first.inner_text()](page, panel)
+    assert [(number, what) for number, what in page.errors() if number not in announced] == []
+    check_readable(page)
+
+
+# -- a notebook with both panels -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def page(open_notebook: Callable[[str], Page]) -> Page:
+    page = open_notebook("panels.ipynb")
+    page.run_all()
+    return page
+
+
+@pytest.fixture
+def server(page: Page) -> Iterator[Any]:
+    """The server panel as it is at the start."""
+    panel = page.panel(1)
+    panel.get_by_label("Handler").select_option("echo")
+    press(panel, "Start")
+    expect(panel).to_contain_text("0 connected, 0 accepted")
+    yield panel
+    assert page.errors() == []
+
+
+def test_both_panels_are_alive(page: Page) -> None:
+    expect(page.notebook.locator(".socketlab-panel")).to_have_count(2)
+    expect(page.panel(1)).to_contain_text("b'<i>from a cell</i>'")  # what the cell below it sent
+    try_server(page, page.panel(1))
+    try_request(page, page.panel(2))
+    assert page.errors() == []
+    check_readable(page)
+
+
+def test_shows_what_happens_while_a_cell_waits(page: Page, server: Any) -> None:
+    server.get_by_label("Handler").select_option("discard")
+    press(server, "Start")
+    expect(server).to_contain_text("listening: discard")
+    cell = page.run_new_cell(
+        "with socket.create_connection(panel.server.address, 20) as client:\n"
+        "    client.sendall(b'from a cell that waits')\n"
+        "    print('then', client.recv(1))"
+    )
+    expect(server).to_contain_text("b'from a cell that waits'")
+    expect(server).to_contain_text("1 connected")
+    expect(cell.locator(".jp-InputPrompt")).to_have_text("[*]:")
+    press(server, "Stop")  # is heard although the cell still runs
+    expect(cell).to_contain_text("then b''")
+
+
+def test_by_keyboard(page: Page, server: Any) -> None:
+    server.get_by_label("Handler").focus()
+    keyboard = page.page.keyboard
+    reached = []
+    for _ in range(4):
+        keyboard.press("Tab")
+        reached.append(page.page.evaluate("document.activeElement.textContent || document.activeElement.ariaLabel"))
+    assert "Start" in reached[1]
+    assert "Stop" in reached[2]
+    assert "127.0.0.1" in reached[3]  # the address, to be copied
+    keyboard.press("Tab")
+    keyboard.press("Control+a")
+    keyboard.type("typed")
+    keyboard.press("Enter")
+    expect(server).to_contain_text("b'typed'")
+
+
+def test_on_a_narrow_screen(page: Page, server: Any) -> None:
+    press(server, "Send")
+    expect(server).to_contain_text("1 connected")
+    page.page.set_viewport_size({"width": 640, "height": 1400})
+    try:
+        for panel in (server, page.panel(2)):
+            inside = panel.evaluate(
+                """panel => {
+                    const right = panel.getBoundingClientRect().right + 1;
+                    return [...panel.querySelectorAll('button, input, select, textarea, td, code')]
+                        .filter(part => part.getBoundingClientRect().right > right).map(part => part.outerHTML);
+                }"""
+            )
+            assert inside == []
+    finally:
+        page.page.set_viewport_size({"width": 1280, "height": 1400})
+
+
+def test_running_the_cell_again(page: Page) -> None:
+    expect(page.run_new_cell("before = panel\n'noted'")).to_contain_text("'noted'")
+    page.run_cell(2)
+    expect(page.panel(1)).to_contain_text("0 connected, 0 accepted")
+    cell = page.run_new_cell("(before.closed, before.server.closed, panel.closed, request.closed)")
+    expect(cell).to_contain_text("(True, True, False, False)")
+    expect(page.notebook.locator(".socketlab-panel")).to_have_count(2)
+    press(page.panel(1), "Connect")
+    expect(page.panel(1)).to_contain_text("1 connected")
+
+
+def test_restarting_the_kernel(page: Page) -> None:
+    page.menu("Kernel", "Restart Kernel and Run All Cells…")
+    page.page.get_by_role("button", name="Confirm Kernel Restart").click()
+    expect(page.panel(1)).to_contain_text("1 accepted")
+    expect(page.panel(1)).to_contain_text("b'<i>from a cell</i>'")
+    press(page.panel(1), "Connect")
+    expect(page.panel(1)).to_contain_text("1 connected, 2 accepted")
