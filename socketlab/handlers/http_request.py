@@ -100,6 +100,7 @@ def read_fields(inbox: Inbox) -> tuple[bytes, list[tuple[str, str]]]:
 
 
 def read_head(inbox: Inbox, request: Request) -> None:
+    """Read the request line and the fields; raises Refusal, and EOFError when the peer closes first."""
     while (line := inbox.line(LINE_LIMIT, 414)) == b"\r\n":
         pass  # section 2.2: some clients send an empty line after a body, which belongs to nothing
     match = REQUEST_LINE.fullmatch(line.decode("latin-1"))
@@ -148,6 +149,7 @@ def read_body(inbox: Inbox, request: Request) -> None:
 
 
 def read_chunks(inbox: Inbox) -> bytes:
+    """Return the chunks joined (RFC 9112 section 7.1); extensions and trailer fields are dropped."""
     body = bytearray()
     while True:
         match = CHUNK_LINE.fullmatch(inbox.line(LINE_LIMIT, 400).decode("latin-1"))
