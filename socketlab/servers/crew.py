@@ -95,21 +95,21 @@ class Crew:
     def _hire(self, conn: socket.socket | None = None) -> None:
         """Start a thread that waits at the door, or one that serves `conn` and ends."""
         thread = threading.Thread(target=self._work, args=(conn,), name=f"{name_of(self.handler)} server", daemon=True)
-        with self._lock:
-            self._threads.add(thread)
-            self._idle += conn is None
-            gone, self._gone = self._gone, []
-        join(gone, PATIENCE)  # they have nothing left to do but end
-        try:
-            with Uninterrupted():
-                thread.start()
-        except RuntimeError as exc:  # no more threads; those that there are will come back to the door
+        with Uninterrupted():
             with self._lock:
-                self._threads.discard(thread)
-                self._idle -= conn is None
-                self.errors.append(exc)
-            if conn is not None:
-                conn.close()
+                self._threads.add(thread)
+                self._idle += conn is None
+                gone, self._gone = self._gone, []
+            join(gone, PATIENCE)  # they have nothing left to do but end
+            try:
+                thread.start()
+            except RuntimeError as exc:  # no more threads; those that there are will come back to the door
+                with self._lock:
+                    self._threads.discard(thread)
+                    self._idle -= conn is None
+                    self.errors.append(exc)
+                if conn is not None:
+                    conn.close()
 
     def _work(self, conn: socket.socket | None) -> None:
         try:
@@ -214,9 +214,8 @@ class Crew:
             self._clean_up = _nothing  # a later call must not unlink the path of a later server
             for conn in self._live:
                 _shut(conn, socket.SHUT_RD)
-            nobody = not self._threads
-        if nobody:
-            self._listener.close()
+            if not self._threads:
+                self._listener.close()
 
     def close(self) -> None:
         """Dismiss the crew and wait for it. Raises `ServerError` for a handler that raised or would not return."""
