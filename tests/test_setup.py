@@ -98,6 +98,9 @@ class TestBinder:
             r"-([0-9a-f]{2})", lambda match: chr(int(match[1], 16)), dockerfile
         )
 
+    def test_post_build_is_run(self, dockerfile: str) -> None:
+        assert "RUN ./binder/postBuild" in dockerfile
+
     def test_whole_repository_is_there_before_pip_runs(self, dockerfile: str) -> None:
         """`-r ../requirements.txt` and `-e .` need it; repo2docker installs early where it sees no such line."""
         assert dockerfile.index("COPY --chown=0:0 src/ ${REPO_DIR}/") < dockerfile.index("/bin/pip install")
@@ -113,6 +116,15 @@ class TestBinder:
         python = install(arguments, checkout, tmp_path / "venv")
         where = run([python, "-c", "import socketlab; print(socketlab.__file__)"], tmp_path)
         assert Path(where.stdout.strip()) == checkout / "socketlab" / "__init__.py", where.stdout
+        prefix = python.parent.parent
+        built = run(
+            [checkout / "binder" / "postBuild"],
+            checkout,
+            NB_PYTHON_PREFIX=str(prefix),
+            PATH=f"{python.parent}{os.pathsep}{os.environ['PATH']}",
+        )
+        assert built.returncode == 0, built.stdout
+        assert "fetchNews" in (prefix / "share/jupyter/lab/settings/overrides.json").read_text()
         done = run([python, "tools/record.py", "--check", notebooks[0]], checkout)
         assert done.returncode == 0, done.stdout
 
@@ -206,13 +218,12 @@ class TestSetup:
         assert "ensurepip is not available" in done.stdout
         assert not (path.parent / "venv").exists()
 
-    @pytest.mark.parametrize("script", ["tools/setup", ".ci/run"])
-    def test_scripts_parse(self, script: str) -> None:
-        shell = "bash" if script == ".ci/run" else "sh"
-        assert run([shell, "-n", script], ROOT).stdout == ""
+    SCRIPTS = (("sh", "tools/setup"), ("bash", ".ci/run"), ("bash", "binder/postBuild"))
 
-    def test_ci_can_be_run(self) -> None:
-        assert os.access(ROOT / ".ci" / "run", os.X_OK)
+    @pytest.mark.parametrize(("shell", "script"), SCRIPTS)
+    def test_scripts_parse(self, shell: str, script: str) -> None:
+        assert run([shell, "-n", script], ROOT).stdout == ""
+        assert shell == "sh" or os.access(ROOT / script, os.X_OK)
 
 
 def test_one_cell_timeout() -> None:
