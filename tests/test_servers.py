@@ -880,7 +880,7 @@ class TestProcesses:
                     completed += 1
                 except KeyboardInterrupt:
                     caught += 1
-            gc.collect()
+                gc.collect()  # what was interrupted ends before the next interrupt: one at a time is the promise
             end = time.monotonic() + 10
             while (threading.active_count(), len(os.listdir("/proc/self/fd"))) != started and time.monotonic() < end:
                 time.sleep(0.01)

@@ -1,8 +1,9 @@
 """Keeping an interrupt away from the few steps that must not be left half done.
 
-Two such steps: `threading.Thread.start` waits for the new thread with an `Event`, in Python, and a KeyboardInterrupt
+Such steps: `threading.Thread.start` waits for the new thread with an `Event`, in Python, and a KeyboardInterrupt
 in there can leave that event's lock taken, so that the new thread stands at its first step for ever (seen once in
-some five hundred interrupts on CPython 3.11). And a finalizer that is interrupted is never called again.
+some five hundred interrupts on CPython 3.11). `tempfile` has a lock that can be lost in the same way. And a finalizer
+that is interrupted is not called again before the interpreter exits.
 
 Masking the signal would not help: any other thread may receive it, and the main thread runs its handler all the
 same. So for those microseconds SIGINT has a handler that only remembers.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..handlers import DATAGRAM_FORM, StreamHandler
 from .crew import Crew, PeerVanished
 from .endings import name_of
+from .interrupts import Uninterrupted
 from .life import Server
 from .loopback import explain_bind, internet_address, unix_path
 
@@ -88,7 +89,8 @@ def unix_server(
     if path is None:
         import tempfile
 
-        directory = tempfile.mkdtemp(prefix="socketlab-")
+        with Uninterrupted():  # an interrupt in there can leave tempfile's own lock taken, for ever
+            directory = tempfile.mkdtemp(prefix="socketlab-")
         path = os.path.join(directory, "socket")
     name = unix_path(path)
 
