@@ -27,15 +27,6 @@ from socketlab.servers import crew as crew_module
 LIMIT = 10  # s: every blocking call of these tests ends by then, with an error
 
 
-def has_ipv6() -> bool:
-    try:
-        with socket.socket(socket.AF_INET6) as s:
-            s.bind(("::1", 0))
-    except OSError:
-        return False
-    return True
-
-
 class Kind:
     """One kind of server, and how a client reaches it."""
 
@@ -60,8 +51,8 @@ KINDS = {
 
 
 @pytest.fixture(params=KINDS)
-def kind(request):
-    if request.param == "ipv6" and not has_ipv6():
+def kind(request, has_ipv6):
+    if request.param == "ipv6" and not has_ipv6:
         pytest.skip("this machine cannot bind ::1")
     if request.param == "unix" and not hasattr(socket, "AF_UNIX"):
         pytest.skip("this platform has no Unix sockets")
@@ -69,8 +60,8 @@ def kind(request):
 
 
 @pytest.fixture(params=["ipv4", "ipv6"])
-def internet(request):
-    if request.param == "ipv6" and not has_ipv6():
+def internet(request, has_ipv6):
+    if request.param == "ipv6" and not has_ipv6:
         pytest.skip("this machine cannot bind ::1")
     return {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}[request.param]
 
