@@ -741,6 +741,36 @@ class TestPainter:
         until(lambda: not painter._thread.is_alive(), "the thread ends")
 
 
+class TestEvents:
+    def test_of_one_panel_come_one_at_a_time(self) -> None:
+        """JupyterLab may deliver two events in two threads."""
+        inside, most, done = [], [], threading.Semaphore(0)
+
+        class Slow(base.Panel):
+            def event(self) -> None:
+                inside.append(1)
+                most.append(len(inside))
+                time.sleep(0.01)
+                inside.pop()
+                done.release()
+
+        panel = Slow(ipywidgets.HTML())
+        callback = base.weakly(panel.event)
+        for _ in range(4):
+            threading.Thread(target=callback, args=("event",)).start()
+        for _ in range(4):
+            assert done.acquire(timeout=10)
+        panel.close()
+        assert most == [1, 1, 1, 1]
+
+    def test_of_a_forgotten_panel_do_nothing(self) -> None:
+        panel = ServerPanel(start=False)
+        callback = base.weakly(panel.start)
+        del panel
+        gc.collect()
+        callback("click")
+
+
 class Cells:
     """A notebook that says which cell runs."""
 
@@ -789,9 +819,12 @@ class TestEveryPanel:
         cells.run("a")
         first = make()
         cells.run("a")
-        with pytest.raises(TypeError):
+        with pytest.raises(TypeError) as failure:
             make(no_such_setting=True)
         assert first.closed
+        cells.run("a")
+        make().close()  # the unfinished one, which the traceback still holds, is nothing to close
+        assert failure
 
     def test_twenty_runs_of_a_cell(self, make: Any, cells: Cells) -> None:
         for _ in range(20):

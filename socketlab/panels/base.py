@@ -17,6 +17,8 @@ A panel holds servers and threads. They end, whichever comes first:
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import weakref
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -34,21 +36,23 @@ class Panel:
     _shown: ClassVar[set[Panel]] = set()
 
     def __new__(cls, *args: Any, **settings: Any) -> Any:
-        # Here and not in __init__, because subclasses start their servers before they call ours.
+        # The one before goes first: a subclass starts its servers, and only then calls our __init__.
         panel = super().__new__(cls)
-        if (place := current_run()) is not None:
-            cell, run = place
-            before = Panel._made.get(cell)
-            if before is None or before[0] != run:
-                for old in before[1] if before is not None else ():
-                    old.close()
-                before = Panel._made[cell] = run, weakref.WeakSet()
-            before[1].add(panel)
+        panel.__dict__["_turn"] = threading.RLock()  # held while an event is dealt with
+        cell, run = current_run()
+        before, panels = Panel._made.get(cell, (run, ()))
+        if before != run:
+            for old in tuple(panels):
+                old.close()
+            del Panel._made[cell]
         return panel
 
     def __init__(self, widget: widgets.Widget) -> None:
         self.widget = widget
         self.closed = False
+        cell, run = current_run()
+        if cell:
+            Panel._made.setdefault(cell, (run, weakref.WeakSet()))[1].add(self)
         # ipywidgets keeps every open widget for good, so a forgotten panel has to take its own along.
         weakref.finalize(self, close_widget, widget).atexit = False
 
@@ -83,27 +87,29 @@ def close_widget(widget: widgets.Widget) -> None:
     widget.close()
 
 
-def current_run() -> tuple[str, str] | None:
-    """The id of the notebook cell that runs now, and that of this run of it; None where nobody says."""
+def current_run() -> tuple[str, str]:
+    """The id of the notebook cell that runs now, and that of this run of it; empty where nobody says."""
     try:
         from IPython import get_ipython
     except ImportError:
-        return None
+        return "", ""
     request = getattr(get_ipython(), "parent_header", None) or {}
     cell = request.get("metadata", {}).get("cellId")
     run = request.get("header", {}).get("msg_id")
-    return (cell, run) if isinstance(cell, str) and isinstance(run, str) else None
+    return (cell, run) if isinstance(cell, str) and isinstance(run, str) else ("", "")
 
 
 def weakly(method: Callable[..., Any], with_event: bool = False) -> Callable[..., None]:
     """`method` as a callback for a widget's event, without keeping its panel alive.
 
-    It is called without arguments, or with those of the event where it asks for them.
+    It is called without arguments, or with those of the event where it asks for them, and never while another event
+    of the same panel is dealt with: JupyterLab delivers events to threads (subshells) that are not the cells' own.
     """
     reference = weakref.WeakMethod(method)
 
     def callback(*event: object) -> None:
         if (bound := reference()) is not None:
-            bound(*(event if with_event else ()))
+            with getattr(getattr(bound, "__self__", None), "_turn", None) or contextlib.nullcontext():
+                bound(*(event if with_event else ()))
 
     return callback

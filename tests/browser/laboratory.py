@@ -160,6 +160,19 @@ class Page:
     def run_all(self, seconds: float = 60) -> None:
         """Run → Run All Cells, and wait until every cell has its number."""
         self.menu("Run", "Run All Cells")
+        self.wait_until_run(seconds)
+
+    def restart(self, seconds: float = 60) -> None:
+        """Kernel → Restart Kernel and Run All Cells, and wait until the new kernel has run them."""
+        numbers = self.notebook.locator(".jp-CodeCell .jp-InputPrompt")
+        self.menu("Kernel", "Restart Kernel and Run All Cells…")
+        self.page.get_by_role("button", name="Confirm Kernel Restart").click()
+        # While the kernel restarts the old numbers still stand there, and they may be the same as the new ones.
+        numbers.filter(has_text="*").first.wait_for()
+        self.wait_until_run(seconds)
+
+    def wait_until_run(self, seconds: float) -> None:
+        """Until every code cell has its number."""
         self.page.wait_for_function(
             """() => [...document.querySelectorAll(
                 '.jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell .jp-InputPrompt')]
