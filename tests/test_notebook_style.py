@@ -230,6 +230,13 @@ def plain(title: str) -> str:
     return re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", title).replace("`", "").replace("*", "")
 
 
+@for_each_lesson
+def test_readme_names_every_lesson(path: Path) -> None:
+    minutes, _ = notebooks.head_at(path)
+    row = rf"\| \[{re.escape(notebooks.title_at(path))}\]\(notebooks/{path.name}\) \|.*\| {minutes} \|"
+    assert re.search(row, (ROOT / "README.md").read_text()), f"wanted a row in README.md that matches {row}"
+
+
 class TestTheRules:
     """The rules can fail."""
 
