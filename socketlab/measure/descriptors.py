@@ -114,7 +114,7 @@ def follow_descriptors(code: str, *, timeout: float = 10.0) -> Life:
 def _child() -> None:
     """In the fresh Python: run the code that comes on standard input, write the steps as the last line of output."""
     code = sys.stdin.read()
-    before = _open_now()
+    before = _open_now()  # input, output and error messages
     names: dict[str, Any] = {"socket": __import__("socket"), "os": os}
     seen = count(1)
     behind: dict[tuple[int, int], int] = {}
@@ -125,7 +125,7 @@ def _child() -> None:
             exec(compile(ast.Module([statement], []), "<program>", "exec"), names)
         except Exception as exc:
             error = f"{type(exc).__name__}: {exc}"
-        now = {number: key for number, key in _open_now().items() if number not in before}
+        now = {number: key for number, key in _open_now().items() if before.get(number) != key}
         # What nobody has open is forgotten: the kernel may give its inode to another.
         behind = {key: behind.get(key) or next(seen) for key in dict.fromkeys(now.values())}
         held = [(number, behind[key], _holders(names, number)) for number, key in now.items()]

@@ -15,7 +15,7 @@ _TINTS = ("#a9cfe8", "#f6c3a0", "#a3d8c6", "#e3bcd2", "#e5d3a0", "#ccd0d4")  # t
 _PAPER = WIDTH - 0.3
 _CODE = 0.0725  # one character of the program
 _LONGEST = 46  # characters of a line; what is longer is cut
-_COLUMN = 1.0  # at most, so that one column does not become a wall
+_COLUMN = 0.9  # at most, so that one column does not become a wall
 _SIZE = 9.5  # points
 
 
@@ -44,7 +44,7 @@ def draw_life(life: Life) -> Picture:
             ax.text(x, y, _cut(held.words, fit), fontstyle="normal" if held.holders else "italic", **look)
         if step.error:
             x = max((middle[held.number] + wide / 2 for held in step.open), default=left)
-            fits = int((_PAPER - x) * 72 / (0.58 * 8.5))
+            fits = int((_PAPER - x) * 72 / (0.55 * 8.5))
             ax.text(x + 0.06, y, _cut(step.error, fits), va="center", fontsize=8.5, color=_ERROR)
     ax.set(xlim=(0, _PAPER), ylim=(rows - 0.45, -0.55), yticks=[])
     heads = [f"number {number}" if size == _SIZE else str(number) for number in numbers]
