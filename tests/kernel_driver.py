@@ -129,8 +129,6 @@ class Kernel:
     """A kernel of this Python, in a process group, a folder and a temporary folder of its own. Close it."""
 
     def __init__(self, folder: Path) -> None:
-        from nbval.kernel import CURRENT_ENV_KERNEL_NAME, start_new_kernel
-
         # Not pytest's tmp_path: a Unix socket in it would have a path of more than the 107 bytes that sun_path takes.
         self.temporary = tempfile.mkdtemp(prefix="socketlab-kernel-")
         self.folder = folder
@@ -138,18 +136,31 @@ class Kernel:
         self._log = tempfile.TemporaryFile("w+")  # what the process prints beside the protocol
         self._stacks = tempfile.NamedTemporaryFile("r", prefix="socketlab-stacks-")
         try:
-            self.manager, self.client = start_new_kernel(
-                kernel_name=CURRENT_ENV_KERNEL_NAME,
-                cwd=str(folder),
-                env={**os.environ, "TMPDIR": self.temporary},
-                stdout=self._log,
-                stderr=self._log,
-            )
+            self.manager, self.client = self._start()
         except BaseException:
             self._remove_files()
             raise
         self._open_eyes()
         self.mark()
+
+    def _start(self) -> tuple[Any, Any]:
+        from nbval.kernel import CURRENT_ENV_KERNEL_NAME, start_new_kernel
+
+        for attempt in range(3):
+            try:
+                return start_new_kernel(  # type: ignore[no-any-return]
+                    kernel_name=CURRENT_ENV_KERNEL_NAME,
+                    cwd=str(self.folder),
+                    env={**os.environ, "TMPDIR": self.temporary},
+                    stdout=self._log,
+                    stderr=self._log,
+                )
+            except RuntimeError:
+                # Jupyter chooses the kernel's ports before the kernel binds them; on a busy machine somebody else
+                # may be quicker, and the kernel dies. It is the next attempt's turn then.
+                if attempt == 2:
+                    raise
+        raise AssertionError("unreachable")
 
     @property
     def pid(self) -> int:
