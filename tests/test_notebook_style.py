@@ -237,6 +237,23 @@ def test_readme_names_every_lesson(path: Path) -> None:
     assert re.search(row, (ROOT / "README.md").read_text()), f"wanted a row in README.md that matches {row}"
 
 
+@pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md", "bench/README.md"])
+def test_links_of_pages(name: str) -> None:
+    page = ROOT / name
+    assert [link for link in links(page.read_text()) if not resolves(link, page)] == []
+
+
+def test_the_questions_that_the_contents_page_quotes_are_there() -> None:
+    """The table for readers of a first article: ``[01](01_….ipynb), *question* and *question*``."""
+    text = markdown(notebooks.FOLDER / "index.ipynb")[-1]
+    quoted = re.findall(r"\]\((\d\d_[^)]*)\), ([^|\n]*)", text)
+    assert len(quoted) > 8
+    for name, rest in quoted:
+        for question in re.findall(r"\*(.+?)\*", rest):
+            titles = [plain(title) for title in headings(markdown(notebooks.FOLDER / name))]
+            assert any(plain(question).lower() in title.lower() for title in titles), f"{name} has no heading with {question!r}"
+
+
 class TestTheRules:
     """The rules can fail."""
 
