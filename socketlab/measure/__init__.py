@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .affinity import one_cpu
+    from .descriptors import Life, follow_descriptors
     from .plots import Picture, distribution, figure, lanes
     from .spans import Span, Stopwatch
     from .timing import Timing, bytes_text, measure, seconds_text
     from .traffic import PeerError, Rate, connect_rate, round_trips, throughput
 
 __all__ = [
+    "Life",
     "PeerError",
     "Picture",
     "Rate",
@@ -30,6 +32,7 @@ __all__ = [
     "connect_rate",
     "distribution",
     "figure",
+    "follow_descriptors",
     "lanes",
     "measure",
     "one_cpu",
@@ -40,6 +43,7 @@ __all__ = [
 
 _ROOMS = {
     "affinity": ("one_cpu",),
+    "descriptors": ("Life", "follow_descriptors"),
     "plots": ("Picture", "distribution", "figure", "lanes"),
     "spans": ("Span", "Stopwatch"),
     "timing": ("Timing", "bytes_text", "measure", "seconds_text"),
