@@ -20,7 +20,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import ipywidgets as widgets
@@ -50,6 +50,7 @@ class Panel:
     def __init__(self, widget: widgets.Widget) -> None:
         self.widget = widget
         self.closed = False
+        hear_at_any_time(widget)
         cell, run = current_run()
         if cell:
             Panel._made.setdefault(cell, (run, weakref.WeakSet()))[1].add(self)
@@ -78,13 +79,35 @@ class Panel:
         return bundle
 
 
-def close_widget(widget: widgets.Widget) -> None:
-    """Close `widget` and what belongs to it: ipywidgets would close a box and keep its contents, layouts and styles."""
+def parts_of(widget: widgets.Widget) -> Iterator[widgets.Widget]:
+    """`widget` and what belongs to it: what a box contains, layouts and styles."""
     parts = [getattr(widget, name, None) for name in ("layout", "style")]
     for part in (*getattr(widget, "children", ()), *parts):
         if isinstance(part, widgets.Widget):
-            close_widget(part)
-    widget.close()
+            yield from parts_of(part)
+    yield widget
+
+
+def close_widget(widget: widgets.Widget) -> None:
+    """Close `widget` and what belongs to it, which ipywidgets would leave open."""
+    for part in parts_of(widget):
+        part.close()
+
+
+def hear_at_any_time(widget: widgets.Widget) -> None:
+    """Let `widget` hear the browser while a cell runs, which is when somebody wants to press Stop.
+
+    JupyterLab sends the events of widgets to a subshell, a thread beside the one that runs cells. ipykernel 7.4 sends
+    them on to where the widget spoke last, and that is the cell that made it: they would wait until no cell runs, or
+    be dealt with in two threads at once. Where ipykernel has no such rule, nothing is done.
+    """
+    for part in parts_of(widget):
+        if hasattr(part.comm, "_reply_subshell_for"):
+            part.comm._reply_subshell_for = _as_addressed
+
+
+def _as_addressed(data: object, subshell: str | None) -> str | None:
+    return subshell
 
 
 def current_run() -> tuple[str, str]:

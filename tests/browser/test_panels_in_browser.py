@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from laboratory import NOTEBOOKS, Page
+from laboratory import NOTEBOOKS, Lab, Page
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -119,8 +119,8 @@ TRIES: dict[str, Callable[[Page, Any], None]] = {
 
 
 @pytest.mark.parametrize("name", COURSE)
-def test_a_notebook_of_the_course(open_notebook: Callable[[str], Page], name: str) -> None:
-    cells = [c for c in json.loads((NOTEBOOKS / name).read_text("utf-8"))["cells"] if c["cell_type"] == "code"]
+def test_a_notebook_of_the_course(lab: Lab, open_notebook: Callable[[str], Page], name: str) -> None:
+    cells = [c for c in json.loads((lab.folder / name).read_text("utf-8"))["cells"] if c["cell_type"] == "code"]
     announced = {n for n, cell in enumerate(cells, 1) if "raises-exception" in cell["metadata"].get("tags", [])}
     with_panel = [n for n, cell in enumerate(cells, 1) if AT_REST in json.dumps(cell["outputs"])]
     assert with_panel, "no cell of this notebook is stored with a panel"
@@ -178,8 +178,10 @@ def test_shows_what_happens_while_a_cell_waits(page: Page, server: Any) -> None:
     )
     expect(server).to_contain_text("b'from a cell that waits'")
     expect(server).to_contain_text("1 connected")
+    press(server, "Connect")  # is heard although the cell still runs
+    expect(server).to_contain_text("2 connected")
     expect(cell.locator(".jp-InputPrompt")).to_have_text("[*]:")
-    press(server, "Stop")  # is heard although the cell still runs
+    press(server, "Stop")
     expect(cell).to_contain_text("then b''")
 
 
