@@ -25,9 +25,15 @@ from socketlab.panels.conversation import Conversation, families, place
 from socketlab.panels.exchange import PHASES, Exchange, request_bytes, resolve
 from socketlab.panels.look import SHOWN, count, literal, static_picture
 from socketlab.panels.painter import Painter
+from socketlab.panels.pictures import (
+    client_picture,
+    duration,
+    record_picture,
+    reply_picture,
+    status_picture,
+    timing_picture,
+)
 from socketlab.panels.recording import CAME, EVENT, WENT, Record, RecordedSocket
-from socketlab.panels.request import duration, reply_picture, timing_picture
-from socketlab.panels.server import client_picture, record_picture, status_picture
 from socketlab.panels.visitor import READ_LIMIT, Visitor, typed
 
 FAMILIES = {"ipv4": "IPv4", "ipv6": "IPv6", "unix": "Unix"}

@@ -1,12 +1,11 @@
 """RequestPanel: write a request byte for byte, send it, and see what comes back and how long each wait took.
 
-Below is `Exchange`, which knows nothing of widgets; here are the controls, the pictures as pure functions from an
-`Exchange` to HTML, and one background thread per request.
+Below is `Exchange`, which knows nothing of widgets, and what it looks like (pictures.py); here are the controls, the
+wires, and one background thread per request.
 """
 
 from __future__ import annotations
 
-import html
 import threading
 from typing import Any
 
@@ -17,14 +16,12 @@ from ..handlers.web import http
 from ..servers import ServerError, tcp_server
 from ..servers.stream import StreamServer
 from .base import Panel, weakly
-from .exchange import PHASES, Exchange, request_bytes, resolve
-from .look import BLUE, GREEN, GREY, ORANGE, RED, STYLE, code, count, dot, literal, static_picture
+from .exchange import Exchange, request_bytes, resolve
+from .look import STYLE, static_picture
 from .painter import Painter
+from .pictures import preview_picture, reply_picture, timing_picture
 
 REQUEST = "GET /hello HTTP/1.1\nHost: www.codedamn.com\nConnection: close\n\n"
-COLOURS = {"connect": BLUE, "first byte": ORANGE, "last byte": GREEN}
-LINES = 24  # of a response that are shown
-WIDTH = 200  # bytes of a line that are shown
 
 
 class RequestPanel(Panel):
@@ -167,71 +164,3 @@ class RequestPanel(Panel):
         busy = exchange is not None and not exchange.over
         self.send_button.disabled = busy
         self.stop_button.disabled = not busy
-
-
-def preview_picture(request: bytes) -> str:
-    """The bytes that will be sent, a literal per line."""
-    return f"<div class='sl-head'>{count(len(request), 'byte')} to send</div>{_lines(request)}"
-
-
-def timing_picture(exchange: Exchange | None, problem: str = "") -> str:
-    """The bar with its three phases, and how the exchange ended."""
-    if problem:
-        return f'<div role="alert">{dot(RED)}{html.escape(problem)}</div>'
-    if exchange is None:
-        return "<div>not sent yet</div>"
-    done = dict(exchange.phases)
-    total = sum(done.values())
-    segments = "".join(
-        # A phase too short to be seen still gets two pixels: it did take place.
-        f'<span style="flex:{done[name] / total:.4f} 1 0;min-width:2px;background:{COLOURS[name]}"></span>'
-        for name in PHASES
-        if name in done
-    )
-    together = ", it came with the first" if exchange.over and exchange.receives == 1 else ""
-    legend = "".join(
-        f'<span style="white-space:nowrap;margin-right:18px">{dot(COLOURS[name])}{name} '
-        f"{duration(done[name]) if name in done else '–'}{together if name == 'last byte' else ''}</span>"
-        for name in PHASES
-    )
-    spoken = ", ".join(f"{name} {duration(seconds)}" for name, seconds in done.items()) or "nothing yet"
-    bar = (
-        f'<div role="img" aria-label="timing: {spoken}" style="display:flex;height:16px;gap:1px;margin:6px 0 2px;'
-        f'border-radius:2px;overflow:hidden;background:var(--jp-layout-color2,#eee)">{segments}</div>'
-    )
-    if not exchange.over:
-        state = f"{dot(ORANGE)}waiting for the {PHASES[min(len(exchange.marks), 2)]}"
-    elif exchange.outcome:
-        state = f"{dot(GREY if exchange.complete else RED)}{html.escape(exchange.outcome)}"
-    else:
-        state = f"{dot(GREEN)}complete: the server closed after its last byte"
-    sum_up = f" · {duration(total)} in all" if done else ""
-    return f'<div class="sl-head">Timing{sum_up}</div>{bar}<div>{legend}</div><div role="status">{state}</div>'
-
-
-def reply_picture(exchange: Exchange | None) -> str:
-    """The bytes that came back, a literal per line."""
-    if exchange is None or not exchange.marks:
-        return ""
-    sums = f"{count(len(exchange.response), 'byte')} came back, in {count(exchange.receives, 'recv')}"
-    return f"<div class='sl-head'>{sums}</div>{_lines(exchange.response)}"
-
-
-def duration(seconds: float) -> str:
-    """Three digits and a unit: 85 µs, 1.24 ms, 2.00 s."""
-    if seconds < 0.001:
-        return f"{seconds * 1e6:.0f} µs"
-    return f"{seconds * 1e3:.3g} ms" if seconds < 1 else f"{seconds:.2f} s"
-
-
-def _lines(data: bytes) -> str:
-    """`data` as a bytes literal per line, in a list that is cut after LINES lines, each cut after WIDTH bytes."""
-    lines = [line + b"\n" for line in data.split(b"\n", LINES)]
-    last = lines.pop()[:-1]  # behind the last line feed that counts: a line without one, or all the rest
-    if len(lines) < LINES and last:
-        lines.append(last)
-        last = b""
-    shown = [code(literal(line[:WIDTH], len(line))) for line in lines]
-    if last:
-        shown.append(f"… and {count(len(last), 'more byte')}")
-    return f"<div>{'<br>'.join(shown)}</div>"

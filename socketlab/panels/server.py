@@ -1,13 +1,11 @@
 """ServerPanel: a server to start and stop, a client to talk to it with, and what the server heard and said.
 
-Below is `Conversation`, which knows nothing of widgets; here are the controls, the pictures as pure functions from a
-`Conversation` to HTML, and the wires between them. Controls are read when a button is pressed; whatever changes by
-itself is written by the painter.
+Below is `Conversation`, which knows nothing of widgets, and what it looks like (pictures.py); here are the controls
+and the wires. Controls are read when a button is pressed; whatever changes by itself is written by the painter.
 """
 
 from __future__ import annotations
 
-import html
 import threading
 from collections.abc import Iterable
 from typing import Any
@@ -17,10 +15,10 @@ import ipywidgets as widgets
 from ..handlers import StreamHandler, echo
 from ..servers.stream import StreamServer
 from .base import Panel, weakly
-from .conversation import Conversation, families, place
-from .look import BLUE, GREEN, GREY, ORANGE, RED, STYLE, code, count, dot, literal, static_picture
+from .conversation import Conversation, families
+from .look import STYLE, static_picture
 from .painter import Painter
-from .recording import CAME, EVENT, Row
+from .pictures import client_picture, record_picture, status_picture
 from .visitor import typed
 
 ENTER = 0.1  # seconds between the Enter key and the sending, in which the text arrives
@@ -190,79 +188,6 @@ class ServerPanel(Panel):
         self.stop_button.disabled = not talk.running
         self.connect_button.disabled = self.send_button.disabled = not talk.running
         self.half_close_button.disabled = self.reset_button.disabled = self.hang_up_button.disabled = not present
-
-
-def status_picture(talk: Conversation) -> str:
-    """Whether it listens, where, and who is connected."""
-    problem = f"<div>{dot(RED)}{html.escape(talk.problem)}</div>" if talk.problem else ""
-    server = talk.server
-    if server is None:
-        return f'<div role="status">{dot(GREY)}not started</div>{problem}'
-    shown = html.escape(repr(server.address))
-    address = f'<code class="sl-copy" tabindex="0" title="a click selects it">{shown}</code>'
-    if server.closed:
-        state = f"{dot(GREY)}stopped; {html.escape(talk.serving)} was at {address}"
-    else:
-        state = f"{dot(GREEN)}listening: {html.escape(talk.serving)} at {address}"
-    live = talk.record.live()
-    who = "".join(
-        f"<tr><td class='sl-tight'>client {connection.number}</td>"
-        f"<td class='sl-tight'>{code(place(connection.peer))}</td>"
-        f"<td class='sl-wide'>{_doing(connection.waits_in)}</td></tr>"
-        for connection in live[:8]
-    )
-    if len(live) > 8:
-        who += f"<tr><td colspan='3'>and {len(live) - 8:,} more</td></tr>"
-    table = f"<table class='sl'><tbody>{who}</tbody></table>" if who else ""
-    return (
-        f'<div role="status">{state}</div>{problem}'
-        f'<div class="sl-head">{len(live):,} connected, {server.accepted:,} accepted since the start</div>{table}'
-    )
-
-
-def _doing(call: str) -> str:
-    return f"its handler is in {code(call + '()')}" if call else "its handler runs"
-
-
-def client_picture(talk: Conversation) -> str:
-    """What the panel's own client did and what came back to it."""
-    visitor = talk.visitor
-    if visitor is None:
-        return "<div>no client yet</div>"
-    mark = dot(BLUE if visitor.present else GREY)
-    came = f", received {code(literal(visitor.beginning, visitor.received))}" if visitor.received else ""
-    end = f"; {html.escape(visitor.end)}" if visitor.end else ""
-    name = f" {code(place(visitor.name))}" if isinstance(visitor.name, tuple) else ""
-    return f"<div>{mark}client{name} {visitor.state}: sent {count(visitor.sent, 'byte')}{came}{end}</div>"
-
-
-def record_picture(talk: Conversation) -> str:
-    """The last calls of the handlers, oldest first."""
-    record = talk.record
-    sums = f"{count(record.came, 'byte')} came, {count(record.went, 'byte')} went back"
-    rows = "".join(map(_row, record.rows()))
-    if not rows:
-        return "<div class='sl-head'>What the server heard and said</div><div>nothing yet</div>"
-    earlier = f"; {count(record.dropped, 'earlier line')} not shown" if record.dropped else ""
-    return (
-        f"<div class='sl-head'>What the server heard and said: {sums}{earlier}</div>"
-        "<table class='sl'><thead><tr><th>client</th><th>the handler's call</th><th>bytes</th></tr></thead>"
-        f"<tbody>{rows}</tbody></table>"
-    )
-
-
-def _row(row: Row) -> str:
-    if row.error:
-        mark, what = RED, html.escape(row.error)
-    elif row.direction == EVENT:
-        mark, what = GREY, ""
-    else:
-        mark = BLUE if row.direction == CAME else ORANGE
-        what = code(literal(row.data, row.size))
-    call = code(row.call) if row.call.isidentifier() or "(" in row.call else html.escape(row.call)
-    return (
-        f"<tr><td>{row.connection}</td><td class='sl-tight'>{dot(mark)}{call}</td><td class='sl-wide'>{what}</td></tr>"
-    )
 
 
 def _button(label: str, tooltip: str, icon: str = "") -> Any:
