@@ -36,8 +36,8 @@ ORDERS = 3
 ENDS_WITHIN = 4.0  # s of waiting between the interrupt and the end of the cell; the longest timeout in a cell is 2 s
 MOST_TO_LOSE = re.compile(r"Panel\(|Thread|Popen|probe\(")  # sections whose interrupts are tried first
 
-# Seconds of running cells that each notebook may spend on samples; in thorough mode there is no bound.
-FOR_TWENTY = float("inf") if THOROUGH else 3.0
+# Seconds after which no further cell of a notebook is tried; in thorough mode each one is.
+FOR_TWENTY = float("inf") if THOROUGH else 4.0
 FOR_INTERRUPTS = float("inf") if THOROUGH else 3.0
 INTERRUPTS = 20 if THOROUGH else 2  # of each cell, at most
 
@@ -101,17 +101,11 @@ class Lesson:
         for cell in cells:
             self.expect(cell, kernel.run(cell), when)
 
-    def sample(self, seconds: float, times: int) -> set[Cell]:
-        """Cells, in an order that the seed decides, until running each `times` times would take so many seconds."""
-        cells, chosen = list(self.others), set[Cell]()
-        self.dice("sample").shuffle(cells)
-        cells.sort(key=lambda cell: "Panel(" not in cell.source)  # they have most to leave behind: first
-        for cell in cells:
-            cost = times * (self.seconds[cell.number] + 0.003)  # what the kernel itself needs for each run
-            if cost <= seconds:
-                seconds -= cost
-                chosen.add(cell)
-        return chosen
+    def in_turn(self, *purpose: object) -> list[list[Cell]]:
+        """The sections in an order that the seed decides, those that have most to leave behind first."""
+        sections = self.sections()
+        self.dice(*purpose).shuffle(sections)
+        return sorted(sections, key=lambda section: not any(MOST_TO_LOSE.search(cell.source) for cell in section))
 
     def start_over(self, kernel: Kernel, when: str) -> None:
         """Empty the namespace and run the setup cell: what a cell uses then, it has from its own section."""
@@ -177,16 +171,16 @@ def test_sections_in_any_order(lesson: Lesson) -> None:
 
 
 def test_twenty_times(lesson: Lesson) -> None:
-    """Each cell twenty times in a row, after the setup cell and the cells of its section that stand above it."""
+    """Cells twenty times in a row, after the setup cell and the cells of the section that stand above."""
     with lesson.kernel() as kernel:
         kernel.tidy()
-        chosen = lesson.sample(FOR_TWENTY, TIMES)
-        for section in lesson.sections():
-            if not chosen.intersection(section):
-                continue
+        deadline = time.monotonic() + FOR_TWENTY
+        for section in lesson.in_turn("twenty"):
+            if time.monotonic() > deadline:
+                break
             lesson.start_over(kernel, "before twenty runs")
             for cell in section:
-                if cell not in chosen:
+                if time.monotonic() > deadline or lesson.seconds[cell.number] * TIMES > FOR_TWENTY / 2:
                     lesson.run(kernel, [cell], "above a cell that is run twenty times")
                     continue
                 for outcome in kernel.run_in_a_row(cell, TIMES):
@@ -198,9 +192,7 @@ def test_twenty_times(lesson: Lesson) -> None:
 
 def test_interrupted_anywhere(lesson: Lesson) -> None:
     """The cell ends, the kernel answers, the cell runs again, nothing is left; and some interrupts did arrive."""
-    sections = [[lesson.setup], *lesson.sections()]
-    lesson.dice("interrupted sections").shuffle(sections)
-    sections.sort(key=lambda section: not any(MOST_TO_LOSE.search(cell.source) for cell in section))
+    sections = [[lesson.setup], *lesson.in_turn("interrupts")]
     sent = arrived = 0
     with lesson.kernel() as kernel:
         # IPython takes seconds to write a coloured traceback of a picture that was interrupted; that is not the point.
@@ -209,7 +201,9 @@ def test_interrupted_anywhere(lesson: Lesson) -> None:
         deadline = time.monotonic() + FOR_INTERRUPTS
         for round_ in range(INTERRUPTS):
             for section in sections if not round_ else reversed(sections):
-                for cell in section if time.monotonic() < deadline else ():
+                for cell in section:
+                    if time.monotonic() > deadline:
+                        break
                     delay = lesson.dice("interrupt", cell.number, round_).uniform(0, lesson.seconds[cell.number])
                     arrived += survives(lesson, kernel, cell, delay)
                     sent += 1
