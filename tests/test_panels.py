@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -20,7 +21,7 @@ import pytest
 from socketlab import tcp_server, unix_server
 from socketlab.handlers import chargen, daytime, discard, echo, reverse
 from socketlab.handlers.web import http
-from socketlab.panels import RequestPanel, ServerPanel, base
+from socketlab.panels import PassportPanel, RequestPanel, ServerPanel, base
 from socketlab.panels.conversation import Conversation, families, place
 from socketlab.panels.exchange import PHASES, Exchange, request_bytes, resolve
 from socketlab.panels.look import SHOWN, count, literal, static_picture
@@ -225,13 +226,24 @@ class TestRecord:
         assert rows[0].size == 1000
         assert record.went == got == 10_000
 
-    def test_forgets_when_asked(self) -> None:
+    @pytest.mark.parametrize(
+        ("error", "end"),
+        [
+            (ValueError("x" * 10_000), ("handler raised", f"ValueError: {'x' * 500}…")),
+            (SystemExit("bye"), ("handler raised", "SystemExit: bye")),
+            (BrokenPipeError(), ("handler ended", "")),  # its peer has gone: nothing to blame it for
+        ],
+        ids=["exception", "exit", "peer gone"],
+    )
+    def test_a_handler_that_raises_has_not_returned(self, error: BaseException, end: tuple[str, str]) -> None:
+        def fail(conn: socket.socket) -> None:
+            raise error
+
         record = Record(lambda: None)
-        with tcp_server(record.watch(daytime)) as server, client(server) as sock:
-            sock.recv(100)
-        record.clear()
-        assert record.rows() == ()
-        assert record.came == record.went == record.dropped == 0
+        with pytest.raises(type(error)), socket.socket() as sock:
+            record.watch(fail)(sock)
+        assert [(row.call, row.error) for row in record.rows()] == [("connected", ""), end]
+        assert not record.live()
 
     def test_a_callable_object_is_watched_like_a_function(self) -> None:
         class Shout:
@@ -400,7 +412,44 @@ class TestConversation:
         assert talk.problem == ""
         talk.server.close()
         talk.connect()
-        assert talk.problem == "The client could not connect: ConnectionRefusedError: Connection refused"
+        assert talk.problem == (
+            "The client could not connect: ConnectionRefusedError: Connection refused. Does the server run? Start it."
+        )
+
+    def test_a_new_server_has_a_record_of_its_own(self, talk: Conversation, family: int) -> None:
+        talk.start("echo", family)
+        talk.connect()
+        talk.send(b"to the first")
+        until(lambda: talk.visitor.received, "the echo")
+        talk.stop()
+        assert "to the first" in record_picture(talk)  # what is over can still be read
+        talk.start("discard", family)
+        assert talk.visitor is None
+        assert "nothing yet" in record_picture(talk)
+        talk.connect()
+        until(talk.record.live, "the handler is called")
+        assert [connection.number for connection in talk.record.live()] == [1]
+
+    def test_a_server_that_a_cell_closes(self, family: int) -> None:
+        changes: list[bool] = []
+        talk = Conversation(changed=lambda: changes.append(talk.running))
+        talk.start("echo", family)
+        with talk.server:
+            changes.clear()
+        assert changes[-1:] == [False]
+        assert "stopped; " in status_picture(talk)
+        assert repr(talk.server).endswith("_server echo, closed>")
+
+    def test_sending_to_a_server_that_does_not_read(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("socketlab.panels.visitor.PATIENCE", 0.2)
+        release = threading.Event()
+        talk = Conversation([lambda conn: release.wait(10)])
+        talk.start("<lambda>")
+        talk.connect()
+        talk.send(b"x" * 20_000_000)
+        release.set()
+        assert talk.problem.startswith("The client could not send everything: the server does not read")
+        talk.end()
 
     def test_sending_to_a_server_that_has_gone(self, talk: Conversation, family: int) -> None:
         talk.start("daytime", family)
@@ -976,6 +1025,19 @@ class TestServerPanel:
         panel.send_button.click()
         self.shows(panel, "listening: http at", "HTTP/1.1 200 OK")
 
+    def test_a_choice_takes_effect_at_the_start(self, panel: ServerPanel) -> None:
+        self.shows(panel, "no client yet: Send connects one and sends the text")
+        panel.handler.value = "http"
+        self.shows(panel, "listening: echo at", "to serve http over IPv4 instead, press Start")
+        panel.start_button.click()
+        self.shows(panel, "listening: http at")
+        until(lambda: "instead" not in panel._status.value, "the hint is gone")
+
+    def test_a_cell_closes_its_server(self, panel: ServerPanel) -> None:
+        panel.server.close()
+        self.shows(panel, "stopped; echo was at")
+        until(lambda: panel.stop_button.disabled, "the button is off")
+
     def test_what_was_typed_is_kept(self, panel: ServerPanel) -> None:
         panel.text.value = "mine"
         panel.handler.value = "http"
@@ -997,7 +1059,7 @@ class TestServerPanel:
         panel = ServerPanel(start=False)
         with pytest.raises(RuntimeError, match="press Start"):
             panel.server  # noqa: B018
-        assert "not started" in panel._status.value
+        assert "not started yet: press Start" in panel._status.value
         panel.start()
         assert repr(panel.server) == "<tcp_server echo, listening>"
         panel.close()
@@ -1077,6 +1139,21 @@ class TestRequestPanel:
         self.shows(panel, "Stopped.")
         panel.close()
 
+    def test_a_handler_that_raises(self) -> None:
+        def fail(conn: socket.socket) -> None:
+            conn.recv(1000)
+            raise ValueError("<b>no</b>")
+
+        panel = RequestPanel(handler=fail)
+        panel.send_button.click()
+        assert panel.wait() == b""
+        self.shows(panel, "The server's handler raised ValueError: &lt;b&gt;no&lt;/b&gt;")
+        panel.host.value = "0.0.0.0"
+        panel.send_button.click()
+        self.shows(panel, "is not an address of this machine itself")
+        assert "raised" not in panel._timing.value
+        panel.close()
+
     def test_closed_while_it_waits(self) -> None:
         panel = RequestPanel(handler=discard)
         panel.send()
@@ -1097,6 +1174,17 @@ class TestRequestPanel:
         panel.server.close()  # type: ignore[union-attr]
         panel.send_button.click()
         self.shows(panel, "Refused: nobody listens at 127.0.0.1:")
+
+
+class TestPassportPanel:
+    def test_one_that_is_forgotten(self) -> None:
+        panel = PassportPanel()
+        panel.button.click()
+        assert "Nothing changed" in panel.changes.value
+        reference = weakref.ref(panel)
+        del panel
+        gc.collect()
+        assert reference() is None  # nor is a widget of it left open
 
 
 class TestImports:

@@ -17,10 +17,23 @@ from ..handlers import StreamHandler, chargen, daytime, discard, echo, reverse
 from ..handlers.web import http
 from ..servers import ServerError, tcp_server, unix_server
 from ..servers.stream import StreamServer
+from .look import brief
 from .recording import Record, describe
 from .visitor import Visitor
 
 HANDLERS: tuple[StreamHandler, ...] = (echo, discard, chargen, daytime, reverse, http)
+
+
+class WatchedServer(StreamServer):
+    """A `StreamServer` that tells when it is closed, also by a cell; one that runs becomes one by its class alone."""
+
+    changed: Callable[[], None]
+
+    def close(self) -> None:
+        try:
+            super().close()
+        finally:
+            self.changed()
 
 
 class Conversation:
@@ -35,7 +48,7 @@ class Conversation:
             if not callable(handler):
                 raise TypeError(f"a handler is a function of one connected socket, such as echo, not {handler!r}")
             self.handlers[getattr(handler, "__name__", type(handler).__name__)] = handler
-        self.record = Record(changed)
+        self.record = Record(changed)  #: of the server that was started last
         self.server: StreamServer | None = None  #: the one that was started last, closed or not
         self.visitor: Visitor | None = None
         self.serving = ""  #: the name of the handler of `server`
@@ -55,9 +68,14 @@ class Conversation:
             if self._ended:
                 return
             self.stop()
+            record = Record(self._changed)
+            watched = record.watch(self.handlers[handler])
             try:
-                watched = self.record.watch(self.handlers[handler])
-                self.server = unix_server(watched) if _is_unix(family) else tcp_server(watched, family=family)
+                server = unix_server(watched) if _is_unix(family) else tcp_server(watched, family=family)
+                server.__class__ = WatchedServer
+                assert isinstance(server, WatchedServer)
+                server.changed = self._changed
+                self.server, self.record, self.visitor = server, record, None
                 self.serving, self.problem = handler, ""
             except (OSError, NotImplementedError, ValueError) as exc:
                 self.problem = f"The server could not start: {exc}"
@@ -73,7 +91,7 @@ class Conversation:
                 try:
                     self.server.close()
                 except ServerError as exc:
-                    self.problem = f"{exc}"
+                    self.problem = brief(str(exc))
             self._changed()
 
     def end(self) -> None:
@@ -92,7 +110,7 @@ class Conversation:
                 try:
                     self.visitor = Visitor(self.server.family, self.server.address, self._changed)
                 except OSError as exc:
-                    self.problem = f"The client could not connect: {describe(exc)}"
+                    self.problem = f"The client could not connect: {describe(exc)}. Does the server run? Start it."
             self._changed()
 
     def send(self, data: bytes) -> None:
@@ -120,8 +138,11 @@ class Conversation:
                 try:
                     action(self.visitor)
                     self.problem = ""
+                except TimeoutError:
+                    self.problem = f"The client could not {what} everything: the server does not read, and what waits "
+                    self.problem += "between them has reached its limit."
                 except OSError as exc:
-                    self.problem = f"The client could not {what}: {describe(exc)}"
+                    self.problem = f"The client could not {what}: {describe(exc)}. Connect makes a new client."
             self._changed()
 
 

@@ -63,6 +63,11 @@ def literal(data: bytes, size: int | None = None) -> str:
     return f"{data!r}… of {size:,} bytes"
 
 
+def brief(text: str) -> str:
+    """`text`, cut after 500 characters: what a handler raises may quote all that it received."""
+    return text if len(text) <= 500 else f"{text[:500]}…"
+
+
 def code(text: str) -> str:
     """`text`, whatever is in it, as HTML in the font of code."""
     return f"<code>{html.escape(text)}</code>"

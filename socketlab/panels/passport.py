@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import ipywidgets as widgets
 
-from socketlab.panels.base import Panel
+from socketlab.panels.base import Panel, weakly
 from socketlab.panels.look import BLUE, ORANGE, STYLE, code, count, dot, static_picture
 from socketlab.probe import Finding, Passport, probe
 
@@ -87,8 +87,8 @@ class PassportPanel(Panel):
         self.verdict = widgets.HTML(self._verdict())
         self.changes = widgets.HTML("<p>Nothing has been probed again yet.</p>")
         self.whole = widgets.HTML(self.model.now._repr_html_())
-        self.button.on_click(lambda _: self.probe_again())
-        self.lesser.observe(lambda _: self.probe_again(), "value")
+        self.button.on_click(weakly(self.probe_again))
+        self.lesser.observe(weakly(self.probe_again), "value")
         controls = widgets.HBox([self.lesser, self.button])
         regions = [widgets.HTML(STYLE), self.verdict, controls, self.changes, self.whole]
         box = widgets.VBox(regions)

@@ -20,18 +20,20 @@ WIDTH = 200  # bytes of a line that are shown
 # -- the server panel ------------------------------------------------------------------------------------------
 
 
-def status_picture(talk: Conversation) -> str:
-    """Whether it listens, where, and who is connected."""
+def status_picture(talk: Conversation, other: str = "") -> str:
+    """Whether it listens, where, and who is connected; `other` has been chosen and is not what is being served."""
     problem = f"<div>{dot(RED)}{html.escape(talk.problem)}</div>" if talk.problem else ""
     server = talk.server
     if server is None:
-        return f'<div role="status">{dot(GREY)}not started</div>{problem}'
+        return f'<div role="status">{dot(GREY)}not started yet: press Start</div>{problem}'
     shown = html.escape(repr(server.address))
     address = f'<code class="sl-copy" tabindex="0" title="a click selects it">{shown}</code>'
     if server.closed:
         state = f"{dot(GREY)}stopped; {html.escape(talk.serving)} was at {address}"
     else:
         state = f"{dot(GREEN)}listening: {html.escape(talk.serving)} at {address}"
+        if other:
+            state += f"; to serve {html.escape(other)} instead, press Start"
     live = talk.record.live()
     who = "".join(
         f"<tr><td class='sl-tight'>client {connection.number}</td>"
@@ -56,7 +58,7 @@ def client_picture(talk: Conversation) -> str:
     """What the panel's own client did and what came back to it."""
     visitor = talk.visitor
     if visitor is None:
-        return "<div>no client yet</div>"
+        return f"<div>no client yet{': Send connects one and sends the text' if talk.running else ''}</div>"
     mark = dot(BLUE if visitor.present else GREY)
     came = f", received {code(literal(visitor.beginning, visitor.received))}" if visitor.received else ""
     end = f"; {html.escape(visitor.end)}" if visitor.end else ""
@@ -101,8 +103,8 @@ def preview_picture(request: bytes) -> str:
     return f"<div class='sl-head'>{count(len(request), 'byte')} to send</div>{_lines(request)}"
 
 
-def timing_picture(exchange: Exchange | None, problem: str = "") -> str:
-    """The bar with its three phases, and how the exchange ended."""
+def timing_picture(exchange: Exchange | None, problem: str = "", fault: str = "") -> str:
+    """The bar with its three phases, and how the exchange ended; `fault` is what the server's handler raised."""
     if problem:
         return f'<div role="alert">{dot(RED)}{html.escape(problem)}</div>'
     if exchange is None:
@@ -132,6 +134,8 @@ def timing_picture(exchange: Exchange | None, problem: str = "") -> str:
         state = f"{dot(GREY if exchange.complete else RED)}{html.escape(exchange.outcome)}"
     else:
         state = f"{dot(GREEN)}complete: the server closed after its last byte"
+    if fault:
+        state += f"<br>{dot(RED)}The server's handler raised {html.escape(fault)}"
     sum_up = f" · {duration(total)} in all" if done else ""
     return f'<div class="sl-head">Timing{sum_up}</div>{bar}<div>{legend}</div><div role="status">{state}</div>'
 

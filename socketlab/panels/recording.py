@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ..handlers import StreamHandler
-from .look import SHOWN
+from .look import SHOWN, brief
 
 # Direction of the bytes of one call, as the server sees it.
 CAME, WENT, EVENT = "came", "went", ""
@@ -78,28 +78,24 @@ class Record:
                 self.went += size
         self.changed()
 
-    def clear(self) -> None:
-        """Forget the rows and the sums; connections stay."""
-        with self._lock:
-            self._rows.clear()
-            self.dropped = self.came = self.went = 0
-        self.changed()
-
     def watch(self, handler: StreamHandler) -> StreamHandler:
         """`handler`, with every connection that it serves noted here. What it does and raises is unchanged."""
 
         @functools.wraps(handler, updated=())
         def watched(conn: socket.socket) -> object:
             connection = self._open(conn)
+            end, error = "handler ended", ""
             try:
-                return handler(conn)
+                result = handler(conn)
+                end = "handler returned"
+                return result
             except ConnectionError:  # the peer has gone, as clients do: the row of the call says so already
                 raise
-            except Exception as exc:
-                self.note(connection, "handler raised", EVENT, b"", 0, describe(exc))
+            except (Exception, SystemExit) as exc:
+                end, error = "handler raised", describe(exc)
                 raise
             finally:
-                self._close(connection)
+                self._close(connection, end, error)
 
         watched.__name__ = getattr(handler, "__name__", type(handler).__name__)
         return watched
@@ -118,10 +114,11 @@ class Record:
         conn.__class__ = RecordedSocket
         return connection
 
-    def _close(self, connection: Connection) -> None:
+    def _close(self, connection: Connection, end: str, error: str) -> None:
+        self.note(connection, end, EVENT, b"", 0, error)
         with self._lock:
             del self._live[connection.number]
-        self.note(connection, "handler returned", EVENT, b"", 0)
+        self.changed()
 
 
 # Beside the sockets, because a subclass with a slot of its own has another layout and could not take over.
@@ -189,6 +186,6 @@ def _bytes(data: Any) -> memoryview:
 
 
 def describe(error: BaseException) -> str:
-    """``ConnectionResetError: Connection reset by peer``: the class and the reason, without the number."""
-    reason = getattr(error, "strerror", None) or str(error)
+    """``ConnectionResetError: Connection reset by peer``: the class and the reason, cut, without the number."""
+    reason = brief(getattr(error, "strerror", None) or str(error))
     return f"{type(error).__name__}: {reason}" if reason else type(error).__name__

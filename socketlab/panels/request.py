@@ -20,6 +20,7 @@ from .exchange import Exchange, request_bytes, resolve
 from .look import STYLE, static_picture
 from .painter import Painter
 from .pictures import preview_picture, reply_picture, timing_picture
+from .recording import describe
 
 REQUEST = "GET /hello HTTP/1.1\nHost: www.codedamn.com\nConnection: close\n\n"
 
@@ -44,6 +45,7 @@ class RequestPanel(Panel):
         self._exchange: Exchange | None = None
         self._thread: threading.Thread | None = None
         self._problem = ""
+        self._errors: tuple[BaseException, ...] = ()  # of the server, before the request under way
         self._lock = threading.RLock()
 
         slim = widgets.Layout(width="210px", max_width="100%")
@@ -115,6 +117,7 @@ class RequestPanel(Panel):
                 self._problem = str(exc)
             else:
                 self._problem = ""
+                self._errors = self.server.errors if self.server is not None else ()
                 self._thread = threading.Thread(target=self._exchange.run, name="panel request", daemon=True)
                 self._thread.start()
             self._painter.touch()
@@ -151,12 +154,18 @@ class RequestPanel(Panel):
             ["the bytes that will be sent", "a timing bar: connect, first byte, last byte", "the bytes that came back"],
         )
 
+    def _fault(self) -> str:
+        """What the handler of the panel's own server raised at the request sent last; "" where it raised nothing."""
+        errors = self.server.errors if self.server is not None else ()
+        new = [error for error in errors if error not in self._errors and not isinstance(error, ConnectionError)]
+        return describe(new[-1]) if new else ""
+
     def _draw(self) -> None:
         """Write what has changed into the page; called by the painter's thread alone, once the panel stands."""
         exchange = self._exchange
         for widget, picture in (
             (self._preview, preview_picture(request_bytes(self.text.value, self.crlf.value))),
-            (self._timing, timing_picture(exchange, self._problem)),
+            (self._timing, timing_picture(exchange, self._problem, self._fault())),
             (self._reply, reply_picture(exchange)),
         ):
             if widget.value != picture:

@@ -84,6 +84,7 @@ class ServerPanel(Panel):
         self.reset_button.on_click(weakly(self._reset))
         self.hang_up_button.on_click(weakly(self._hang_up))
         self.handler.observe(weakly(self._suggest), names="value")
+        self.family.observe(weakly(self._painter.touch), names="value")
         self._press_send = weakly(self._send)
         self.text.on_msg(weakly(self._entered, with_event=True))
 
@@ -171,6 +172,7 @@ class ServerPanel(Panel):
     def _suggest(self) -> None:
         if self.text.value in ("hello", HTTP_REQUEST):  # not over what somebody typed
             self.text.value = self._suggestion()
+        self._painter.touch()
 
     # -- what is to be seen ----------------------------------------------------------------------------------------
 
@@ -178,8 +180,11 @@ class ServerPanel(Panel):
         """Write what has changed into the page; called by the painter's thread alone, once the panel stands."""
         talk = self._conversation
         present = talk.visitor is not None and talk.visitor.present
+        chosen = self.handler.value, self.family.value
+        served = talk.server is None or chosen == (talk.serving, talk.server.family)
+        other = "" if served else f"{self.handler.value} over {self.family.label}"
         for widget, picture in (
-            (self._status, status_picture(talk)),
+            (self._status, status_picture(talk, other)),
             (self._client, client_picture(talk)),
             (self._log, record_picture(talk)),
         ):
