@@ -32,6 +32,10 @@ SETTLE = 5.0  # s for threads to end and connections to close after a cell; noth
 # open, and the eventfds with which ZeroMQ's threads wake one another (nothing in the course uses eventfd(2)).
 NOT_OURS = re.compile(r"/profile_default\b|/mpl-data/fonts/|eventfd")
 
+# What comes when ipykernel was interrupted between two parts of a message: its signature is wrong. JupyterLab throws
+# such a message away as well.
+GARBLED: dict[str, Any] = {"msg_type": "garbled", "parent_header": {}, "content": {}}
+
 # Runs inside the kernel, in a module of its own, so that no cell can see or break it.
 EYES = """
 import faulthandler, gc, json, signal, socket, sys, threading
@@ -71,6 +75,11 @@ def threads():
 
 class KernelFailed(AssertionError):
     """The kernel died, hung, or did not answer; the message has the stacks of its threads where it still lives."""
+
+
+class KernelLeft(KernelFailed):
+    """The kernel ended or hangs outside of any cell: an interrupt has hit ipykernel between a cell's end and its own
+    next step, and stopped its loop. Seen once in some thousand interrupts; nothing that a cell runs can prevent it."""
 
 
 class Cell(NamedTuple):
@@ -188,10 +197,15 @@ class Kernel:
 
         Raises KernelFailed when it has not ended after `limit` seconds, counted from the return of `begun`.
         """
-        started, deadline, error = time.monotonic(), time.monotonic() + limit, ""
+        started, deadline, error, after = time.monotonic(), time.monotonic() + limit, "", ""
         while True:
             message = self._next(self.client.get_iopub_msg, deadline)
+            if message is GARBLED:  # it may have been the idle that we wait for; requests are served in turn
+                after = after or self.send("", silent=True, store_history=False)
+                continue
             kind, content = message["msg_type"], message["content"]
+            if after and message["parent_header"].get("msg_id") == after:
+                break
             if kind == "stream" and content["name"] == "stderr":
                 self.stderr += content["text"]  # of whatever request: threads print under the one that started them
             if message["parent_header"].get("msg_id") != request:
@@ -257,20 +271,29 @@ class Kernel:
         while True:
             try:
                 return get(timeout=max(0.0, min(1.0, deadline - time.monotonic())))
+            except ValueError:
+                return GARBLED
             except Empty:
                 if not self.manager.is_alive():
                     self._log.seek(0)
-                    raise KernelFailed(f"the kernel died:\n{self._log.read()[-2000:]}") from None
+                    code = self.manager.provisioner.process.poll()
+                    kind = KernelLeft if code == 0 else KernelFailed  # 0: it has left its loop, and ended in order
+                    raise kind(f"the kernel died, exit code {code}:\n{self._log.read()[-2000:]}") from None
                 if time.monotonic() >= deadline:
-                    raise KernelFailed(f"the kernel hangs:\n{self.stacks()}") from None
+                    stacks = self.stacks()
+                    main = stacks[stacks.find("Current thread") :] if "Current thread" in stacks else stacks
+                    left = "in run_cell" not in main and "kernelapp.py" in main
+                    raise (KernelLeft if left else KernelFailed)(f"the kernel hangs:\n{stacks}") from None
 
     def _reply(self, request: str) -> Any:
         deadline = time.monotonic() + 2  # it was sent before the idle that we have seen, through another socket
-        with suppress(Empty):
-            while True:
+        while time.monotonic() < deadline:
+            try:
                 message = self.client.get_shell_msg(timeout=max(0.0, deadline - time.monotonic()))
-                if message["parent_header"].get("msg_id") == request:
-                    return message
+            except (Empty, ValueError):
+                continue
+            if message["parent_header"].get("msg_id") == request:
+                return message
         return None
 
     def stacks(self) -> str:
