@@ -22,7 +22,7 @@ import ipywidgets as widgets
 
 from ..probe.families import family_names, type_names
 from .base import Panel, weakly
-from .look import GREEN, ORANGE, STYLE, code, dot, static_picture
+from .look import FITS, GREEN, ORANGE, STYLE, code, dot, static_picture
 
 PROTOCOLS = {"0": 0, "IPPROTO_TCP": 6, "IPPROTO_UDP": 17, "IPPROTO_ICMP": 1}
 """What the panel offers as the third argument: the names and the numbers that IANA gave them."""
@@ -207,7 +207,7 @@ class FamilyPanel(Panel):
         self.protocol = widgets.Dropdown(options=list(PROTOCOLS), description="proto", style=style)
         controls = [self.family, self.type, self.protocol]
         for control in controls:
-            control.layout.width = "230px"
+            control.layout.width, control.layout.max_width = "230px", FITS
             control.observe(weakly(self._ask), names="value")
         self.shown = widgets.HTML()
         self._ask()

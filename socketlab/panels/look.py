@@ -21,8 +21,8 @@ STYLE = """<style>
 .socketlab-panel .widget-html, .socketlab-panel .widget-html-content { height: auto; min-width: 0; }
 .socketlab-panel .widget-html-content { font-size: var(--jp-ui-font-size1, 13px); overflow-wrap: anywhere;
   width: 100%; }
-.socketlab-panel .jupyter-button:focus-visible, .socketlab-panel .sl-copy:focus-visible {
-  outline: 2px solid var(--jp-brand-color1, #1976d2); outline-offset: 1px; }
+.socketlab-panel :is(button, select, input, textarea, summary, .sl-copy):focus-visible {
+  outline: 2px solid var(--jp-brand-color1, #1976d2) !important; outline-offset: 1px; }
 .socketlab-panel .jupyter-button:disabled { color: var(--jp-ui-font-color1, inherit); opacity: 0.55; }
 .socketlab-panel .widget-dropdown > select { padding-right: 22px; background-repeat: no-repeat;
   background-image: linear-gradient(45deg, transparent 50%, currentcolor 50%),
@@ -42,6 +42,7 @@ STYLE = """<style>
 .socketlab-panel table.sl td.sl-tight { white-space: nowrap; }
 .socketlab-panel { container-type: inline-size; }
 @container (max-width: 440px) {
+  .socketlab-panel .sl-long { flex-wrap: wrap; height: auto; }
   .socketlab-panel table.sl thead { display: none; }
   .socketlab-panel table.sl tr { display: flex; flex-wrap: wrap;
     border-top: 1px solid var(--jp-border-color3, #e0e0e0); }
@@ -52,6 +53,8 @@ STYLE = """<style>
 </style>"""
 
 GREEN, BLUE, ORANGE, RED, GREY = "#009e73", "#0072b2", "#e69f00", "#d55e00", "#8c8c8c"
+
+FITS = "calc(100% - 4px)"  # the most that a control may take of a narrow panel: ipywidgets has 2 px around each
 
 SHOWN = 60  # bytes of one call that are kept to be shown: a line of the panel
 

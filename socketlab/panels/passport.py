@@ -13,7 +13,7 @@ from typing import ClassVar
 import ipywidgets as widgets
 
 from socketlab.panels.base import Panel, weakly
-from socketlab.panels.look import BLUE, ORANGE, STYLE, code, count, dot, static_picture
+from socketlab.panels.look import BLUE, FITS, ORANGE, STYLE, code, count, dot, static_picture
 from socketlab.probe import Finding, Passport, probe
 
 Change = tuple[Finding | None, Finding | None]
@@ -81,15 +81,16 @@ class PassportPanel(Panel):
             options=list(LESSER),
             description="Pretend that this machine lacks",
             style={"description_width": "initial"},
-            layout={"width": "26em"},
+            layout={"width": "26em", "max_width": FITS},
         )
+        self.lesser.add_class("sl-long")
         self.button = widgets.Button(description="Probe again", button_style="primary", icon="refresh")
         self.verdict = widgets.HTML(self._verdict())
         self.changes = widgets.HTML("<p>Nothing has been probed again yet.</p>")
         self.whole = widgets.HTML(self.model.now._repr_html_())
         self.button.on_click(weakly(self.probe_again))
         self.lesser.observe(weakly(self.probe_again), "value")
-        controls = widgets.HBox([self.lesser, self.button])
+        controls = widgets.HBox([self.lesser, self.button], layout={"flex_flow": "row wrap", "align_items": "center"})
         regions = [widgets.HTML(STYLE), self.verdict, controls, self.changes, self.whole]
         box = widgets.VBox(regions)
         box.add_class("socketlab-panel")

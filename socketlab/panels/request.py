@@ -17,7 +17,7 @@ from ..servers import ServerError, tcp_server
 from ..servers.stream import StreamServer
 from .base import Panel, weakly
 from .exchange import Exchange, request_bytes, resolve
-from .look import STYLE, static_picture
+from .look import FITS, STYLE, static_picture
 from .painter import Painter
 from .pictures import preview_picture, reply_picture, timing_picture
 from .recording import describe
@@ -48,14 +48,14 @@ class RequestPanel(Panel):
         self._errors: tuple[BaseException, ...] = ()  # of the server, before the request under way
         self._lock = threading.RLock()
 
-        slim = widgets.Layout(width="210px", max_width="100%")
+        slim = widgets.Layout(width="210px", max_width=FITS)
         self.host = widgets.Text(description="Host", value=host, layout=slim, tooltip="127.0.0.1, ::1 or localhost")
         self.port = widgets.BoundedIntText(description="Port", value=port, min=1, max=65535, layout=slim)
         self.text = widgets.Textarea(
             description="Request",
             value=request,
             rows=max(5, request.count("\n") + 1),
-            layout=widgets.Layout(width="auto", flex="1 1 320px", min_width="240px"),
+            layout=widgets.Layout(width="auto", flex="1 1 320px", min_width=f"min(240px, {FITS})"),
             tooltip="What is sent, line by line; an HTTP request ends with an empty line",
         )
         self.crlf = widgets.Checkbox(
@@ -69,7 +69,9 @@ class RequestPanel(Panel):
             description="Stop", icon="stop", tooltip="Stop waiting for more", layout=widgets.Layout(width="auto"),
             disabled=True,
         )  # fmt: skip
-        self._preview = widgets.HTML(layout=widgets.Layout(flex="1 1 320px", min_width="240px", width="auto"))
+        self._preview = widgets.HTML(
+            layout=widgets.Layout(flex="1 1 320px", min_width=f"min(240px, {FITS})", width="auto")
+        )
         self._timing, self._reply = widgets.HTML(), widgets.HTML()
 
         self.send_button.on_click(weakly(self.send))

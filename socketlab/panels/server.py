@@ -16,7 +16,7 @@ from ..handlers import StreamHandler, echo
 from ..servers.stream import StreamServer
 from .base import Panel, weakly
 from .conversation import Conversation, families
-from .look import STYLE, static_picture
+from .look import FITS, STYLE, static_picture
 from .painter import Painter
 from .pictures import client_picture, record_picture, status_picture
 from .visitor import typed
@@ -55,7 +55,7 @@ class ServerPanel(Panel):
             if talk.server is None:
                 raise OSError(talk.problem)
 
-        slim = widgets.Layout(width="210px", max_width="100%")
+        slim = widgets.Layout(width="210px", max_width=FITS)
         self.handler = widgets.Dropdown(description="Handler", options=list(talk.handlers), value=name, layout=slim)
         self.family = widgets.Dropdown(description="Family", options=choices, layout=slim)
         if family is not None:

@@ -31,7 +31,7 @@ SETTINGS = {
 
 START = 60  # seconds that a laboratory may take to answer; 3 are usual
 
-# A notebook with both panels, for what the course's own notebooks do not show side by side.
+# A notebook with all panels, for what the course's own notebooks do not show side by side.
 TALK = """
 with socket.create_connection(panel.server.address) as client:
     client.sendall(b'<i>from a cell</i>')
@@ -42,6 +42,8 @@ CELLS = (
     "panel = ServerPanel()\npanel",
     "request = RequestPanel()\nrequest",
     TALK.strip(),
+    "from socketlab.panels import FamilyPanel\nFamilyPanel()",
+    "from socketlab.panels import PassportPanel\nPassportPanel()",
 )
 
 

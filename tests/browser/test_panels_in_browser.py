@@ -108,10 +108,22 @@ def try_family(page: Page, panel: Any) -> None:
     expect(panel).to_contain_text("EPROTONOSUPPORT")
 
 
+def try_passport(page: Page, panel: Any) -> None:
+    expect(panel).to_contain_text("Nothing has been probed again yet.")
+    press(panel, "Probe again")
+    expect(panel).to_contain_text("Nothing changed.")
+    panel.get_by_label("Pretend that this machine lacks").select_option("Unix sockets")
+    expect(panel).to_contain_text(re.compile(r"\d+ rows changed"))
+    expect(panel.get_by_role("row").filter(has_text="AF_UNIX").first).to_contain_text("EAFNOSUPPORT")
+    panel.get_by_label("Pretend that this machine lacks").select_option("nothing: as it is")
+    expect(panel.get_by_role("row").filter(has_text="AF_UNIX").first).to_contain_text(re.compile("EAFNOSUPPORT.*works"))
+
+
 TRIES: dict[str, Callable[[Page, Any], None]] = {
     "Server": try_server,
     "Request": try_request,
     "Family and type": try_family,
+    "Your machine's passport": try_passport,
 }
 
 
@@ -137,7 +149,7 @@ def test_a_notebook_of_the_course(lab: Lab, open_notebook: Callable[[str], Page]
     check_readable(page)
 
 
-# -- a notebook with both panels -----------------------------------------------------------------------------------
+# -- a notebook with all panels -----------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -158,11 +170,13 @@ def server(page: Page) -> Iterator[Any]:
     assert page.errors() == []
 
 
-def test_both_panels_are_alive(page: Page) -> None:
-    expect(page.notebook.locator(".socketlab-panel")).to_have_count(2)
+def test_all_panels_are_alive(page: Page) -> None:
+    expect(page.notebook.locator(".socketlab-panel")).to_have_count(4)
     expect(page.panel(1)).to_contain_text("b'<i>from a cell</i>'")  # what the cell below it sent
-    try_server(page, page.panel(1))
-    try_request(page, page.panel(2))
+    panels = page.notebook.locator(".socketlab-panel").all()
+    assert {panel.locator(".sl-title").first.inner_text() for panel in panels} == set(TRIES)
+    for panel in panels:
+        TRIES[panel.locator(".sl-title").first.inner_text()](page, panel)
     assert page.errors() == []
     check_readable(page)
 
@@ -202,12 +216,18 @@ def test_by_keyboard(page: Page, server: Any) -> None:
     expect(server).to_contain_text("b'typed'")
 
 
+def test_a_server_that_a_cell_closes(page: Page, server: Any) -> None:
+    expect(page.run_new_cell("panel.server.close()").locator(".jp-InputPrompt")).to_have_text(re.compile(r"\d"))
+    expect(server).to_contain_text("stopped; echo was at")
+    expect(button(server, "Stop")).to_be_disabled()
+
+
 def test_on_a_narrow_screen(page: Page, server: Any) -> None:
     press(server, "Send")
     expect(server).to_contain_text("1 connected")
-    page.page.set_viewport_size({"width": 640, "height": 1400})
+    page.page.set_viewport_size({"width": 600, "height": 1400})  # with the file browser beside it, 230 are left
     try:
-        for panel in (server, page.panel(2)):
+        for panel in page.notebook.locator(".socketlab-panel").all():
             inside = panel.evaluate(
                 """panel => {
                     const right = panel.getBoundingClientRect().right + 1;
@@ -226,7 +246,7 @@ def test_running_the_cell_again(page: Page) -> None:
     expect(page.panel(1)).to_contain_text("0 connected, 0 accepted")
     cell = page.run_new_cell("(before.closed, before.server.closed, panel.closed, request.closed)")
     expect(cell).to_contain_text("(True, True, False, False)")
-    expect(page.notebook.locator(".socketlab-panel")).to_have_count(2)
+    expect(page.notebook.locator(".socketlab-panel")).to_have_count(4)
     press(page.panel(1), "Connect")
     expect(page.panel(1)).to_contain_text("1 connected")
 
