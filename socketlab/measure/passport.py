@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from textwrap import wrap
 from typing import Any
 
+from ..probe import Finding, Passport
+from ..probe.tables import by_verdict, type_matrix
+from .plots import Picture, figure  # first of those with matplotlib in them: it keeps interrupts from the import
+
+# isort: split
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
-
-from socketlab.measure.plots import Picture, figure
-from socketlab.probe import Finding, Passport
-from socketlab.probe.tables import by_verdict, type_matrix
 
 WORKS, REFUSED, INK, PALE = "#0072B2", "#B34700", "#1c2127", "#eceeea"  # WORKS is the style sheet's blue
 

@@ -18,15 +18,17 @@ from io import BytesIO
 from itertools import cycle, islice
 from typing import Any, overload
 
-import matplotlib
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.patches import Patch
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
-
+from ..servers.interrupts import Uninterrupted
 from .spans import Span
 from .timing import Timing, seconds_text
+
+with Uninterrupted():  # numpy and matplotlib cannot be imported again once they are half imported
+    import matplotlib
+    from matplotlib.axes import Axes
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
+    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 
 WIDTH, HEIGHT = 7.5, 3.0  # inches at 100 dpi: 750 pixels fit the output area of JupyterLab and of GitHub
 _LOG_FROM = 20  # largest / smallest sample from which a linear axis would squeeze the bulk into a twentieth
