@@ -12,6 +12,7 @@ import ssl
 import struct
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
@@ -466,6 +467,32 @@ class TestBadInput:
                 client.send(b"one")
                 client.send(b"two")
                 assert [client.recv(99), client.recv(99)] == [b"one", b"two"]
+
+    def test_a_temporary_directory_with_a_long_name(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / ("x" * 100)))
+        os.mkdir(tempfile.tempdir)
+        with pytest.raises(ValueError, match="may have 10. bytes"):
+            unix_server(echo)
+        assert os.listdir(tempfile.tempdir) == []
+
+    def test_a_file_of_the_learners_beside_the_socket(self):
+        server = unix_server(echo)
+        directory = os.path.dirname(server.address)
+        own = os.path.join(directory, "mine")
+        with open(own, "w"):
+            server.close()
+        assert os.listdir(directory) == ["mine"]
+        os.unlink(own)
+        os.rmdir(directory)
+
+    def test_close_in_another_directory(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        with unix_server(echo, "s"):
+            os.mkdir("other")
+            os.chdir("other")
+            with open("s", "w"):
+                pass
+        assert (os.listdir(tmp_path), os.listdir(".")) == (["other"], ["s"])
 
     def test_close_removes_the_path(self):
         server = unix_server(echo)

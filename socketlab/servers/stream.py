@@ -85,28 +85,29 @@ def unix_server(
         raise NotImplementedError("this platform has no Unix sockets; use tcp_server(handler)")
     if type not in (socket.SOCK_STREAM, getattr(socket, "SOCK_SEQPACKET", None)):
         raise ValueError(f"type must be SOCK_STREAM or SOCK_SEQPACKET, which have connections, not {type!r}")
-    directory = None
-    if path is None:
-        import tempfile
-
-        with Uninterrupted():  # an interrupt in there can leave tempfile's own lock taken, for ever
-            directory = tempfile.mkdtemp(prefix="socketlab-")
-        path = os.path.join(directory, "socket")
-    name = unix_path(path)
+    directory = listener = None
 
     def clean_up() -> None:
-        if name[:1] not in ("\0", b"\0"):
-            _ignoring_absence(os.unlink, name)
+        if listener is not None and name[:1] not in ("\0", b"\0"):
+            _ignoring(os.unlink, place)
         if directory is not None:
-            _ignoring_absence(os.rmdir, directory)
+            _ignoring(os.rmdir, directory)
 
     try:
-        listener = _listen(socket.AF_UNIX, name, backlog, type)
+        # An interrupt in mkdtemp can leave tempfile's own lock taken, for ever; and whatever is made is known.
+        with Uninterrupted():
+            if path is None:
+                import tempfile
+
+                directory = tempfile.mkdtemp(prefix="socketlab-")
+                path = os.path.join(directory, "socket")
+            name = unix_path(path)
+            place = os.path.abspath(name)  # the working directory may be another one when the server ends
+            listener = _listen(socket.AF_UNIX, name, backlog, type)
+        return StreamServer("unix_server", listener, Crew(listener, handler, clean_up=clean_up))
     except BaseException:
-        if directory is not None:
-            clean_up()
+        clean_up()
         raise
-    return StreamServer("unix_server", listener, Crew(listener, handler, clean_up=clean_up))
 
 
 def tls_server(
@@ -178,6 +179,7 @@ def _say_goodbye(conn: ssl.SSLSocket) -> None:
 
 
 def _check(handler: object) -> None:
+    """Refuse what is no stream handler."""
     if not callable(handler):
         raise TypeError(
             f"handler must be a function of one connected socket, such as socketlab.handlers.echo, "
@@ -206,8 +208,8 @@ def _listen(family: int, address: Any, backlog: int, type: int = socket.SOCK_STR
     return listener
 
 
-def _ignoring_absence(remove: Any, path: Any) -> None:
+def _ignoring(remove: Any, path: Any) -> None:
     try:
         remove(path)
-    except FileNotFoundError:
+    except OSError:  # gone already; or the directory holds something that is not ours
         pass
