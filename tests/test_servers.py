@@ -303,6 +303,12 @@ class TestLife:
         assert server.closed
         server.close()
 
+    def test_it_cannot_be_opened_again(self, kind):
+        with kind.start(echo) as server:
+            pass
+        with pytest.raises(RuntimeError, match=r"closed.*start another (tcp|unix|tls)_server"), server:
+            pass
+
     def test_restart_on_the_same_port(self, internet):
         with tcp_server(echo, family=internet) as server:
             port = server.address[1]

@@ -88,6 +88,8 @@ class Server:
         self._forgotten.detach()
 
     def __enter__(self: AnyServer) -> AnyServer:
+        if self.closed:
+            raise RuntimeError(f"this server is closed and cannot be opened again: start another {self._kind}(...)")
         return self
 
     def __exit__(
