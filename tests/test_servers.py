@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import gc
 import os
 import re
@@ -24,6 +25,7 @@ import pytest
 from socketlab import ServerError, tcp_server, tls_server, udp_server, unix_server
 from socketlab.handlers import chargen, daytime, discard, echo, reverse
 from socketlab.servers import crew as crew_module
+from socketlab.servers import door as door_module
 
 LIMIT = 10  # s: every blocking call of these tests ends by then, with an error
 
@@ -48,15 +50,18 @@ KINDS = {
     "ipv6": Kind(lambda *a, **k: tcp_server(*a, **{"host": "::1", **k}), socket.AF_INET6),
     "unix": Kind(unix_server, getattr(socket, "AF_UNIX", None)),
     "tls": Kind(tls_server, socket.AF_INET, secure=True),
+    "bell": Kind(tcp_server, socket.AF_INET),  # as on a platform where shutdown() does not wake accept()
 }
 
 
 @pytest.fixture(params=KINDS)
-def kind(request, has_ipv6):
+def kind(request, has_ipv6, monkeypatch):
     if request.param == "ipv6" and not has_ipv6:
         pytest.skip("this machine cannot bind ::1")
     if request.param == "unix" and not hasattr(socket, "AF_UNIX"):
         pytest.skip("this platform has no Unix sockets")
+    if request.param == "bell":
+        monkeypatch.setattr(door_module, "SHUTDOWN_WAKES", False)
     return KINDS[request.param]
 
 
@@ -177,6 +182,19 @@ class TestHandlers:
         with kind.start(Greeter()) as server, kind.connect(server) as client:
             assert read_to_end(client) == b"hello"
             assert "Greeter" in repr(server)
+
+    def test_so_do_partials_methods_and_classes(self, kind):
+        class Greeter:
+            def __init__(self, conn=None):
+                if conn:
+                    self.greet(b"hello", conn)
+
+            def greet(self, what, conn):
+                conn.sendall(what)
+
+        for handler in (Greeter, functools.partial(Greeter().greet, b"hello")):
+            with kind.start(handler) as server, kind.connect(server) as client:
+                assert read_to_end(client) == b"hello"
 
 
 class TestLife:
@@ -303,11 +321,96 @@ class TestLife:
         assert server.closed
         server.close()
 
+    def test_two_handlers_may_close_it_at_once(self, kind):
+        if kind.secure:
+            pytest.skip("a client that waits for its handshake cannot come with another one")
+        together = threading.Barrier(2)
+
+        def end(conn):
+            together.wait(LIMIT)
+            server.close()
+
+        server = kind.start(end)
+        with kind.connect(server) as one, kind.connect(server) as two:
+            assert (one.recv(1), two.recv(1)) == (b"", b"")
+        server.close()
+        assert server.errors == ()
+
+    def test_a_signal_handler_may_close_it(self, kind):
+        """One that came while its thread held the lock: the workers need that lock to end."""
+        with kind.start(echo) as server, kind.connect(server) as client:
+            client.sendall(b"x")
+            assert client.recv(1) == b"x"
+            with server._engine._lock:
+                server.close()
+
     def test_it_cannot_be_opened_again(self, kind):
         with kind.start(echo) as server:
             pass
         with pytest.raises(RuntimeError, match=r"closed.*start another (tcp|unix|tls)_server"), server:
             pass
+
+    def test_two_threads_that_compute_do_not_cut_answers_off(self, kind):
+        """Beside them every step of every handler waits for the interpreter, 5 ms each time."""
+        count, done = 40, threading.Event()
+
+        def compute():
+            while not done.is_set():
+                pass
+
+        def slow(conn):
+            heard = read_to_end(conn)
+            for _ in range(4):
+                time.sleep(0)  # gives the interpreter to somebody else
+            conn.sendall(heard)
+
+        hogs = [threading.Thread(target=compute) for _ in range(2)]
+        server = kind.start(slow)
+        clients = [kind.connect(server) for _ in range(count)]
+        for client in clients:
+            client.sendall(b"x")
+        try:
+            for hog in hogs:
+                hog.start()
+            server.close()
+        finally:
+            done.set()
+            for hog in hogs:
+                hog.join()
+        for client in clients:
+            assert client.recv(1) == b"x"
+            client.close()
+        assert server.errors == ()
+
+    def test_those_who_wait_are_served_where_no_thread_can_be_started(self, kind, monkeypatch):
+        if kind.secure:
+            pytest.skip("a TLS handshake needs the server's thread anyway")
+        started = [threading.Event()]
+
+        def hold(conn):
+            started[0].set()
+            echo(conn)
+
+        def refuse(self):
+            raise RuntimeError("can't start new thread")
+
+        server = kind.start(hold)
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        with kind.connect(server) as first:
+            assert started[0].wait(LIMIT)
+            with kind.connect(server) as second:
+                second.sendall(b"x")
+                server.close()
+                assert (first.recv(1), second.recv(1)) == (b"", b"x")
+
+    @pytest.mark.parametrize("start", [tcp_server, unix_server, udp_server])
+    def test_no_thread_no_server(self, start, monkeypatch):
+        def refuse(self):
+            raise RuntimeError("can't start new thread")
+
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError, match="new thread"):
+            start(echo)
 
     def test_restart_on_the_same_port(self, internet):
         with tcp_server(echo, family=internet) as server:
@@ -530,6 +633,114 @@ class TestFaults:
             with kind.connect(server) as client:
                 client.recv(1)
 
+    def test_an_exception_without_words(self, kind):
+        class Silent(Exception):
+            def __str__(self):
+                raise ZeroDivisionError
+
+        for raised, told in ((Silent(), "Silent: .its __str__"), (GeneratorExit(), "raised GeneratorExit$")):
+
+            def broken(conn, raised=raised):
+                raise raised
+
+            with pytest.raises(ServerError, match=told), kind.start(broken) as server:
+                with kind.connect(server) as client:
+                    client.recv(1)
+
+    def test_what_is_no_vanished_peer(self, kind):
+        """Each of these is an OSError, and two of them a ConnectionError: but they come from the handler."""
+
+        def proxy(conn):
+            with socket.socket() as taken:
+                taken.bind(("127.0.0.1", 0))  # and does not listen
+                socket.create_connection(taken.getsockname(), LIMIT)
+
+        def strict(conn):
+            raise ConnectionError("wanted 16 bytes")
+
+        def missing(conn):
+            read_to_end(conn)
+            open("/nowhere/at/all")
+
+        for handler, told in ((proxy, "Refused"), (strict, "wanted 16"), (missing, "FileNotFoundError")):
+            client = None
+            with pytest.raises(ServerError, match=told), kind.start(handler) as server:
+                client = kind.connect(server)
+                assert eventually(lambda server=server: server.accepted)
+            client.close()
+
+    def test_a_peer_that_vanished_has_no_name(self, kind):
+        if kind.family == getattr(socket, "AF_UNIX", None):
+            pytest.skip("a Unix socket remembers its peer")
+        gone = threading.Event()
+
+        def ask_name(conn):
+            assert gone.wait(LIMIT)
+            conn.getpeername()
+
+        with kind.start(ask_name) as server:
+            client = kind.connect(server)
+            assert eventually(lambda: server.connections)
+            reset(client)
+            gone.set()
+            assert eventually(lambda: server.errors)
+        assert server.errors[0].errno == errno.ENOTCONN
+
+    def test_a_file_kept_by_a_traceback_does_not_hold_the_connection(self, kind):
+        def broken(conn):
+            lines = conn.makefile("rb")
+            raise ValueError(lines.readline())
+
+        server = kind.start(broken)
+        with kind.connect(server) as client:
+            client.sendall(b"one\n")
+            assert client.recv(1) == b""
+        with pytest.raises(ServerError, match="one"):
+            server.close()
+
+    def test_a_handler_that_gives_its_descriptor_away(self, kind):
+        kept = []
+
+        def detach(conn):
+            kept.append(conn.detach())
+
+        with kind.start(detach) as server, kind.connect(server):
+            assert eventually(lambda: kept)
+        os.close(kept[0])
+
+    def test_a_handler_that_closes_its_descriptor(self, kind):
+        if kind.secure:
+            pytest.skip("the client would not be told good-bye")
+        with kind.start(lambda conn: os.close(conn.fileno())) as server:
+            for _ in range(3):
+                with kind.connect(server) as client:
+                    assert client.recv(1) == b""
+
+    def test_a_handler_that_catches_everything_is_stopped(self, kind):
+        def stubborn(conn):
+            while True:
+                try:
+                    conn.recv(1)
+                except:  # noqa: E722
+                    pass
+
+        server = kind.start(stubborn)
+        with kind.connect(server):
+            assert eventually(lambda: server.connections)
+            with pytest.raises(ServerError, match="'stubborn' did not return"):
+                server.close()
+
+    def test_a_socket_class_of_the_learners(self, monkeypatch):
+        class Loud(socket.socket):
+            pass
+
+        with tcp_server(echo) as server:
+            monkeypatch.setattr(socket, "socket", Loud)
+            assert ask(KINDS["ipv4"], server, b"x") == b"x"
+            monkeypatch.setattr(socket, "socket", lambda *args, **options: Loud(*args, **options))
+            assert ask(KINDS["ipv4"], server, b"x") == b"x"
+            server.close()
+
     def test_several_errors_are_counted(self, kind):
         def broken(conn):
             raise KeyError("again")
@@ -657,7 +868,10 @@ class TestFaults:
     def test_errors_do_not_pile_up(self):
         with tcp_server(echo) as server:
             server._engine.errors.extend(OSError(n) for n in range(5000))
+            server._engine._faults.extend(OSError(n) for n in range(5000))
             assert len(server.errors) == 1000
+            with pytest.raises(ServerError, match="and 999 more"):
+                server.close()
 
 
 class TestTLS:
@@ -776,6 +990,37 @@ class TestDatagrams:
             assert eventually(lambda: server.accepted)
             with pytest.raises(ServerError, match=r"'spin'.*was stopped at line \d+: "):
                 server.close()
+
+    def test_a_slow_handler_is_given_the_time_it_needs(self, internet):
+        heard = []
+
+        def slow(data, peer):
+            time.sleep(0.01)
+            heard.append(data)
+
+        with udp_server(slow, family=internet) as server, self.client(internet) as client:
+            for n in range(80):
+                client.sendto(b"%d" % n, server.address)
+        assert heard == [b"%d" % n for n in range(80)]
+
+    def test_clients_that_never_pause_do_not_stop_the_end(self, internet):
+        done = threading.Event()
+
+        def flood():
+            with self.client(internet) as client:
+                while not done.is_set():
+                    client.sendto(b"x", server.address)
+
+        server = udp_server(lambda data, peer: time.sleep(0.0005), family=internet)
+        server._engine.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 10_000)  # a dozen datagrams
+        flooding = threading.Thread(target=flood)
+        flooding.start()
+        try:
+            assert eventually(lambda: server.accepted > 100)
+            server.close()
+        finally:
+            done.set()
+            flooding.join()
 
     def test_a_full_queue_does_not_stop_the_end(self, internet):
         go = threading.Event()

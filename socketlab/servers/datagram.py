@@ -2,7 +2,8 @@
 
 There are no connections to end. To stop, the socket becomes non-blocking, so that the thread serves what is queued
 and then leaves; and because a thread that is already blocked in `recvfrom` does not notice, the socket sends itself
-an empty datagram. (Should the queue be full, that datagram is lost, but then the thread is not blocked.)
+an empty datagram, which also ends the service where clients send without a pause. (Should the queue be full, that
+datagram is lost, but then the thread is not blocked, and sends itself another one when it has made room.)
 """
 
 from __future__ import annotations
@@ -31,14 +32,21 @@ class _Post:
         self.own = sock.getsockname()
         self.accepted = 0
         self.errors: deque[BaseException] = deque(maxlen=KEPT_ERRORS)
-        self.faults: list[BaseException] = []
+        self.faults: deque[BaseException] = deque(maxlen=KEPT_ERRORS)
         self.closing = False
         self.owner = os.getpid()
+        self.lock = threading.RLock()
+        self.inside = False  # whether the thread stands in the handler
         self.thread = threading.Thread(target=self._work, name=f"{name_of(handler)} server", daemon=True)
 
     def start(self) -> None:
-        with Uninterrupted():
-            self.thread.start()
+        """Raises RuntimeError where the machine starts no thread any more."""
+        try:
+            with Uninterrupted():
+                self.thread.start()
+        except RuntimeError:
+            self.sock.close()
+            raise
 
     def _work(self) -> None:
         try:
@@ -54,8 +62,11 @@ class _Post:
                     if not self.closing:
                         self.errors.append(exc)
                     break
-                if peer != self.own:  # our own: the datagram of dismiss()
-                    self._answer(data, peer)
+                if peer == self.own:  # from dismiss(): what follows was sent after the end began
+                    break
+                self._answer(data, peer)
+                if self.closing:  # there is room in the queue now, if there was none before
+                    self._write_to_myself()
         except CutOff:
             pass
         finally:
@@ -64,7 +75,13 @@ class _Post:
     def _answer(self, data: bytes, peer: Any) -> None:
         self.accepted += 1
         try:
-            reply = self.handler(data, peer)
+            with self.lock:
+                self.inside = True
+            try:
+                reply = self.handler(data, peer)
+            finally:
+                with self.lock:
+                    self.inside = False
             if reply is not None:
                 if not isinstance(reply, (bytes, bytearray, memoryview)):
                     raise TypeError(
@@ -72,7 +89,7 @@ class _Post:
                         f"returned {type(reply).__name__}"
                     )
                 self.sock.sendto(reply, peer)
-        except ConnectionError as exc:
+        except ConnectionResetError as exc:  # Windows again
             self.errors.append(exc.with_traceback(None))
         except CutOff:
             raise
@@ -80,28 +97,37 @@ class _Post:
             self.faults.append(exc)
             self.errors.append(exc)
 
+    def _write_to_myself(self) -> None:
+        try:
+            self.sock.sendto(b"", self.own)
+        except OSError:  # EBADF: it has ended already; EAGAIN, ENOBUFS: the queue is full, so nobody is blocked
+            pass
+
     def dismiss(self) -> None:
         """Begin the end without waiting for it; may be repeated."""
         if os.getpid() != self.owner:  # a forked child: the socket is shared, the thread is not here
+            self.closing = True
             self.sock.close()
             return
-        try:
-            with Uninterrupted():
-                self.closing = True
+        with Uninterrupted():
+            self.closing = True
+            try:
                 self.sock.settimeout(0)
-                self.sock.sendto(b"", self.own)
-        except OSError:  # EBADF: it has ended already; EAGAIN: the queue is full, so nobody is blocked
-            pass
+            except OSError:  # EBADF: it has ended already
+                return
+            self._write_to_myself()
 
     def close(self) -> None:
         self.dismiss()
-        if os.getpid() != self.owner:
+        if os.getpid() != self.owner or threading.current_thread() is self.thread:
             return
-        if stuck := join([self.thread], PATIENCE):
-            raise cut_off(stuck, self.handler)
-        faults, self.faults = self.faults, []
-        if faults:
-            raise first_of(faults, self.handler)
+        join([self.thread], PATIENCE, lambda: self.accepted)
+        error = cut_off(lambda: [self.thread] if self.inside else [], self.lock, self.handler)
+        faults, self.faults = list(self.faults), deque(maxlen=KEPT_ERRORS)
+        if error is None and faults:
+            error = first_of(faults, self.handler)
+        if error is not None:
+            raise error
 
 
 class DatagramServer(Server):

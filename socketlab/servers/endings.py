@@ -4,8 +4,8 @@ A Python thread cannot be killed. What can be done, in this order, each step onl
 
 1. Shut the connection's reading half. `recv` returns what had arrived and then ``b""``, so a handler that waits for
    its client finishes its answer and returns. (Another thread's `close` would not wake it; `shutdown` does.)
-2. Shut both halves. A handler that is blocked in `send`, because its client does not read, gets EPIPE.
-3. Raise `CutOff` inside the thread. It arrives between two bytecodes, so it ends ``while True: pass`` and the loop
+2. Shut the writing half too. A handler that is blocked in `send`, because its client does not read, gets EPIPE.
+3. Close the connection, and raise `CutOff` inside the thread. It arrives between two bytecodes, so it ends ``while True: pass`` and the loop
    that ignores ``b""``, but not a call into C that never returns, such as ``time.sleep(1000)``.
 
 A handler that needs step 3 is reported, with the line where it stood. One that survives step 3 is a daemon thread:
@@ -18,12 +18,17 @@ import ctypes
 import linecache
 import sys
 import threading
-from collections.abc import Iterable, Sequence
-from time import monotonic
-from types import FrameType
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from types import CodeType, FrameType
 
-GRACE = 0.05  # s for step 1: a hundred times what a woken handler needs to finish an answer, too short to be felt
-PATIENCE = 0.5  # s for step 2, and once more for step 3: a loaded machine may take that long to run a thread
+# Patience is counted in turns, not in seconds. A turn is the interpreter's switch interval, and whoever waits has had
+# it when it runs again: it stood in the same queues, for a CPU and for the interpreter, as the handlers for which it
+# waits. So on a loaded machine turns get longer by themselves; a thousand handlers beside two threads that compute
+# are given the ten seconds that they need, and a single one that does not return is named in half a second.
+TURN = 0.005  # s, when nobody else wants to run
+GRACE = 10  # turns for step 1: several times what a woken handler needs to finish an answer, too short to be felt
+PATIENCE = 100  # turns for step 2, and once more for step 3
 
 KEPT_ERRORS = 1000  # of the newest; a client that connects and resets in a loop must not fill the memory
 
@@ -36,31 +41,54 @@ class CutOff(BaseException):
     """Raised inside a handler's thread that did not return by itself; not an `Exception`, so that few catch it."""
 
 
-def join(threads: Iterable[threading.Thread], seconds: float) -> list[threading.Thread]:
-    """Wait up to `seconds` in all for `threads` to end; return those that still run.
+def join(
+    threads: Iterable[threading.Thread], turns: int, sign: Callable[[], object] = lambda: None
+) -> list[threading.Thread]:
+    """Wait for `threads` to end; return those that still run when in `turns` turns nothing has happened.
 
-    The calling thread is passed over: a handler that closes its own server would otherwise wait for itself.
+    What counts as happening: one of them ended, or `sign()` changed.
     """
-    deadline = monotonic() + seconds
-    me = threading.current_thread()
-    left = []
-    for thread in threads:
-        if thread is me or thread.ident is None:  # None: its start() was interrupted, or has not come to it yet
+    left = [thread for thread in threads if thread.is_alive()]
+    patience, last = turns, sign()
+    while left and patience:
+        left[-1].join(TURN)
+        if not left[-1].is_alive():
+            left.pop()
+            patience = turns
             continue
-        thread.join(max(0.0, deadline - monotonic()))
-        if thread.is_alive():
-            left.append(thread)
+        before = len(left), last
+        left, last = [thread for thread in left if thread.is_alive()], sign()
+        patience = patience - 1 if before == (len(left), last) else turns
     return left
 
 
-def cut_off(threads: Sequence[threading.Thread], handler: object) -> ServerError:
-    """Step 3 for `threads`, all of them running `handler`; return the error that tells where the first one stood."""
-    place = where(threads[0], handler)
-    for thread in threads:
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(CutOff))
-    fate = "still stands" if join(threads, PATIENCE) else "was stopped"
+def cut_off(
+    standing: Callable[[], list[threading.Thread]],
+    lock: AbstractContextManager[object],
+    handler: object,
+    take_away: Callable[[], object] = lambda: None,
+) -> ServerError | None:
+    """Step 3 for the threads that stand in `handler` (while `lock` is held, none of them can leave it).
+
+    Returns the error that tells where the first of them stood; None where there is none. `take_away` is called first,
+    to close what they use. A handler may catch what is raised in it, as ``except:`` in a loop does, so that is done
+    ten times.
+    """
+    with lock:
+        threads = standing()
+        if not threads:
+            return None
+        place = where(threads[0], handler)
+        take_away()
+    for _ in range(10):
+        with lock:
+            for thread in standing():
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(CutOff))
+        if not (left := join(threads, PATIENCE // 10)):
+            break
     return ServerError(
-        f"handler {name_of(handler)!r} did not return when its server closed; it {fate} at {place}. "
+        f"handler {name_of(handler)!r} did not return when its server closed; "
+        f"it {'still stands' if left else 'was stopped'} at {place}. "
         'A handler returns when its client has finished: when recv() returns b"".'
     )
 
@@ -69,7 +97,12 @@ def first_of(faults: Sequence[BaseException], handler: object) -> ServerError:
     """The error that hands over what `handler` raised; its ``__cause__`` is the first of `faults`."""
     first = faults[0]
     more = f" (and {len(faults) - 1} more, see .errors)" if len(faults) > 1 else ""
-    error = ServerError(f"handler {name_of(handler)!r} raised {type(first).__name__}: {first}{more}")
+    try:
+        text = str(first)
+    except Exception:
+        text = "(its __str__ raised an exception as well)"
+    raised = f"{type(first).__name__}: {text}" if text else type(first).__name__
+    error = ServerError(f"handler {name_of(handler)!r} raised {raised}{more}")
     error.__cause__ = first
     return error
 
@@ -79,7 +112,7 @@ def where(thread: threading.Thread, handler: object) -> str:
     frame: FrameType | None = sys._current_frames().get(thread.ident or 0)
     if frame is None:
         return "a line that is not known any more"
-    file = _file_of(handler)
+    file = getattr(code_of(handler), "co_filename", None)
     own: FrameType | None = frame
     while own is not None and own.f_code.co_filename != file:
         own = own.f_back
@@ -93,9 +126,9 @@ def name_of(handler: object) -> str:
     return getattr(handler, "__name__", None) or type(handler).__name__
 
 
-def _file_of(handler: object) -> str | None:
+def code_of(handler: object) -> CodeType | None:
+    """The code that runs when `handler` is called, where it is Python's."""
     handler = getattr(handler, "__wrapped__", handler)  # functools.wraps
     handler = getattr(handler, "func", handler)  # functools.partial
     method = vars(type(handler)).get("__call__")  # an object that can be called
-    code = getattr(handler, "__code__", None) or getattr(method, "__code__", None)
-    return getattr(code, "co_filename", None)
+    return getattr(handler, "__code__", None) or getattr(method, "__code__", None)

@@ -23,7 +23,8 @@ class Uninterrupted:
     def __enter__(self) -> None:
         self._late: list[FrameType | None] = []
         # Only the main thread runs signal handlers. One that was not set from Python cannot be put back, so it stays.
-        self._active = threading.current_thread() is threading.main_thread() and bool(signal.getsignal(signal.SIGINT))
+        main = threading.get_ident() == threading.main_thread().ident
+        self._active = main and bool(signal.getsignal(signal.SIGINT))
         if self._active:
             self._before: Any = signal.signal(signal.SIGINT, lambda number, frame: self._late.append(frame))
 
