@@ -532,6 +532,30 @@ class TestBadInput:
         with pytest.raises(TypeError, match=f"handler must be a function.*not {type(handler).__name__}"):
             start(handler)
 
+    @pytest.mark.parametrize("start", [tcp_server, unix_server, tls_server, udp_server])
+    def test_a_handler_that_would_not_run(self, start):
+        async def late(*args):
+            pass
+
+        async def late_parts(*args):
+            yield
+
+        def parts(*args):
+            yield
+
+        class Object:
+            async def __call__(self, *args):
+                pass
+
+            async def method(self, *args):
+                pass
+
+        for handler in (late, late_parts, Object(), Object().method, functools.partial(late, 1)):
+            with pytest.raises(TypeError, match="async def"):
+                start(handler)
+        with pytest.raises(TypeError, match="'parts' contains `yield`"):
+            start(parts)
+
     def test_a_datagram_handler_on_a_stream(self):
         from socketlab.handlers import echo_datagram
 

@@ -15,7 +15,7 @@ from collections import deque
 from typing import Any
 
 from ..handlers import DATAGRAM_FORM, DatagramHandler, StreamHandler
-from .endings import KEPT_ERRORS, PATIENCE, CutOff, cut_off, first_of, join, name_of
+from .endings import KEPT_ERRORS, PATIENCE, CutOff, check_plain, cut_off, first_of, join, name_of
 from .interrupts import Uninterrupted
 from .life import Server
 from .loopback import explain_bind, internet_address
@@ -152,6 +152,7 @@ def udp_server(
             "handler must be a function of a datagram and its sender, such as socketlab.handlers.echo_datagram, "
             f"not {type(handler).__name__} {handler!r}"
         )
+    check_plain(handler)
     try:
         answer: Any = DATAGRAM_FORM.get(handler, handler)  # type: ignore[arg-type]
     except TypeError:  # a callable that cannot be hashed is nobody's stream form

@@ -30,6 +30,10 @@ TURN = 0.005  # s, when nobody else wants to run
 GRACE = 10  # turns for step 1: several times what a woken handler needs to finish an answer, too short to be felt
 PATIENCE = 100  # turns for step 2, and once more for step 3
 
+# Bits of a code object's co_flags, as `inspect` names them (importing that takes longer than starting a server).
+GENERATOR = 0x20  # CO_GENERATOR
+ASYNC = 0x80 | 0x200  # CO_COROUTINE, CO_ASYNC_GENERATOR
+
 KEPT_ERRORS = 1000  # of the newest; a client that connects and resets in a loop must not fill the memory
 
 
@@ -124,6 +128,18 @@ def where(thread: threading.Thread, handler: object) -> str:
 def name_of(handler: object) -> str:
     """What people call this handler: a function's name, or the class of a callable object."""
     return getattr(handler, "__name__", None) or type(handler).__name__
+
+
+def check_plain(handler: object) -> None:
+    """Raise TypeError for a coroutine or generator function: calling one runs nothing of it."""
+    flags = getattr(code_of(handler), "co_flags", 0)
+    if flags & ASYNC:
+        wrong, cure = "is defined with `async def`", "write `def`, and blocking calls: it runs in a thread of its own"
+    elif flags & GENERATOR:
+        wrong, cure = "contains `yield`", "send answers with conn.sendall(), or return them where datagrams are served"
+    else:
+        return
+    raise TypeError(f"handler {name_of(handler)!r} {wrong}, so calling it would run nothing of it: {cure}")
 
 
 def code_of(handler: object) -> CodeType | None:

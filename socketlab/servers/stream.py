@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..handlers import DATAGRAM_FORM, StreamHandler
 from .crew import Crew, PeerVanished
-from .endings import name_of
+from .endings import check_plain, name_of
 from .interrupts import Uninterrupted
 from .life import Server
 from .loopback import explain_bind, internet_address, unix_path
@@ -185,6 +185,7 @@ def _check(handler: object) -> None:
             f"handler must be a function of one connected socket, such as socketlab.handlers.echo, "
             f"not {type(handler).__name__} {handler!r}"
         )
+    check_plain(handler)
     if handler in DATAGRAM_FORM.values():
         raise TypeError(f"{name_of(handler)} answers single datagrams: it belongs to udp_server, not to a stream")
 
