@@ -111,7 +111,7 @@ class TestRecord:
                     assert sock.recv(100) == text
             until(lambda: not record.live(), "the handler returns")
         assert [(row.call, row.direction, row.data) for row in record.rows()] == [
-            ("connected", EVENT, b""),
+            ("client connected", EVENT, b""),
             ("recv", CAME, b"one"),
             ("sendall", WENT, b"one"),
             ("recv", CAME, b"two"),
@@ -242,7 +242,7 @@ class TestRecord:
         record = Record(lambda: None)
         with pytest.raises(type(error)), socket.socket() as sock:
             record.watch(fail)(sock)
-        assert [(row.call, row.error) for row in record.rows()] == [("connected", ""), end]
+        assert [(row.call, row.error) for row in record.rows()] == [("client connected", ""), end]
         assert not record.live()
 
     def test_a_callable_object_is_watched_like_a_function(self) -> None:
@@ -381,6 +381,8 @@ class TestConversation:
         assert "recv()" in status_picture(talk)
         assert "sent 5 bytes, received" in client_picture(talk)
         assert "b&#x27;hello&#x27;" in record_picture(talk)
+        assert "<code>recv</code>" in record_picture(talk)
+        assert "<code>client connected" not in record_picture(talk)  # it is no call
         talk.half_close()
         until(lambda: talk.visitor.end, "the end")
         talk.hang_up()

@@ -43,6 +43,8 @@ STYLE = """<style>
 .socketlab-panel { container-type: inline-size; }
 @container (max-width: 440px) {
   .socketlab-panel .sl-long { flex-wrap: wrap; height: auto; }
+  .socketlab-panel .sl-long > * { flex: 1 1 100%; min-height: 28px; height: auto; white-space: normal;
+    text-align: left; line-height: 1.5; }
   .socketlab-panel table.sl thead { display: none; }
   .socketlab-panel table.sl tr { display: flex; flex-wrap: wrap;
     border-top: 1px solid var(--jp-border-color3, #e0e0e0); }

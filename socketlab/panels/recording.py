@@ -109,7 +109,7 @@ class Record:
             self._opened += 1
             connection = Connection(self._opened, peer)
             self._live[connection.number] = connection
-        self.note(connection, "connected", EVENT, b"", 0)
+        self.note(connection, "client connected", EVENT, b"", 0)
         _tap[conn] = self, connection
         conn.__class__ = RecordedSocket
         return connection

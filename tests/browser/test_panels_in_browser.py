@@ -236,6 +236,7 @@ def test_on_a_narrow_screen(page: Page, server: Any) -> None:
                 }"""
             )
             assert inside == []
+            assert all(box.bounding_box()["height"] >= 24 for box in panel.locator("select, button:visible").all())
     finally:
         page.page.set_viewport_size({"width": 1280, "height": 1400})
 
