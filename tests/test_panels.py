@@ -1076,6 +1076,14 @@ class TestServerPanel:
         assert "IPv6" not in panel.family.options
         panel.close()
 
+    def test_a_handler_that_would_run_nothing(self) -> None:
+        """Refused where it is passed, not when somebody presses Start."""
+
+        async def coroutine(conn: socket.socket) -> None: ...
+
+        with pytest.raises(TypeError, match="is defined with `async def`"):
+            ServerPanel(handlers=[coroutine])
+
     def test_no_handler(self) -> None:
         with pytest.raises(TypeError, match="function of one connected socket"):
             ServerPanel("echo")  # type: ignore[arg-type]

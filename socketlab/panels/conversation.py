@@ -16,6 +16,7 @@ from typing import Any
 from ..handlers import StreamHandler, chargen, daytime, discard, echo, reverse
 from ..handlers.web import http
 from ..servers import ServerError, tcp_server, unix_server
+from ..servers.endings import check_plain
 from ..servers.stream import StreamServer
 from .look import brief
 from .recording import Record, describe
@@ -39,7 +40,7 @@ class WatchedServer(StreamServer):
 class Conversation:
     """`handlers` are offered beside the six of `socketlab.handlers`; `changed` is called, from any thread, at a change.
 
-    Raises TypeError for a handler that cannot be called.
+    Raises TypeError for a handler that cannot be called, or is a coroutine or generator function.
     """
 
     def __init__(self, handlers: Iterable[StreamHandler] = (), changed: Callable[[], None] = lambda: None) -> None:
@@ -47,6 +48,7 @@ class Conversation:
         for handler in (*HANDLERS, *handlers):
             if not callable(handler):
                 raise TypeError(f"a handler is a function of one connected socket, such as echo, not {handler!r}")
+            check_plain(handler)
             self.handlers[getattr(handler, "__name__", type(handler).__name__)] = handler
         self.record = Record(changed)  #: of the server that was started last
         self.server: StreamServer | None = None  #: the one that was started last, closed or not
