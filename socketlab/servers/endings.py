@@ -5,8 +5,9 @@ A Python thread cannot be killed. What can be done, in this order, each step onl
 1. Shut the connection's reading half. `recv` returns what had arrived and then ``b""``, so a handler that waits for
    its client finishes its answer and returns. (Another thread's `close` would not wake it; `shutdown` does.)
 2. Shut the writing half too. A handler that is blocked in `send`, because its client does not read, gets EPIPE.
-3. Close the connection, and raise `CutOff` inside the thread. It arrives between two bytecodes, so it ends ``while True: pass`` and the loop
-   that ignores ``b""``, but not a call into C that never returns, such as ``time.sleep(1000)``.
+3. Close the connection, and raise `CutOff` inside the thread. It arrives between two bytecodes, so it ends
+   ``while True: pass`` and the loop that ignores ``b""``, but not a call into C that never returns, such as
+   ``time.sleep(1000)``.
 
 A handler that needs step 3 is reported, with the line where it stood. One that survives step 3 is a daemon thread:
 it holds neither the notebook nor the exit of the interpreter, and it ends as soon as that one call returns.
