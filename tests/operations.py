@@ -53,9 +53,7 @@ def run_cells(cells: Sequence[str], folder: Path) -> Run:
     notebook = nbformat.v4.new_notebook(cells=code_cells)
     client = NotebookClient(
         notebook,
-        km=AsyncKernelManager(
-            kernel_name=CURRENT_ENV_KERNEL_NAME, kernel_spec_manager=NbvalKernelspecManager()
-        ),
+        km=AsyncKernelManager(kernel_name=CURRENT_ENV_KERNEL_NAME, kernel_spec_manager=NbvalKernelspecManager()),
         timeout=CELL_TIMEOUT,
         allow_errors=True,
         coalesce_streams=True,

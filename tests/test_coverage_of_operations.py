@@ -146,7 +146,6 @@ class TestWhatCounts:
             "socket.socket.recv",
         }
 
-
     def test_hosts(self, tmp_path: Path) -> None:
         cells = [
             "import socket\ns = socket.socket(type=socket.SOCK_DGRAM)\ns.setblocking(False)",

@@ -251,7 +251,9 @@ def test_the_questions_that_the_contents_page_quotes_are_there() -> None:
     for name, rest in quoted:
         for question in re.findall(r"\*(.+?)\*", rest):
             titles = [plain(title) for title in headings(markdown(notebooks.FOLDER / name))]
-            assert any(plain(question).lower() in title.lower() for title in titles), f"{name} has no heading with {question!r}"
+            assert any(plain(question).lower() in title.lower() for title in titles), (
+                f"{name} has no heading with {question!r}"
+            )
 
 
 class TestTheRules:

@@ -171,7 +171,9 @@ class TestStored:
         assert dict(output.data) == {"text/html": "<b>a still picture</b>", "text/plain": "<panel>"}
 
     def test_kernel_is_quiet_and_in_the_folder(self, recorded: Recorded) -> None:
-        assert recorded.outputs("02_environment", 1)[0].data["text/plain"] .startswith("('1', 'module://matplotlib_inline")
+        assert (
+            recorded.outputs("02_environment", 1)[0].data["text/plain"].startswith("('1', 'module://matplotlib_inline")
+        )
         assert recorded.outputs("02_environment", 2)[0].data["text/plain"] == repr(recorded.folder.name)
 
     def test_metadata(self, recorded: Recorded) -> None:

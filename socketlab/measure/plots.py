@@ -18,7 +18,7 @@ from io import BytesIO
 from itertools import cycle, islice
 from typing import Any, overload
 
-from ..servers.interrupts import Uninterrupted
+from ..interrupts import Uninterrupted
 from .spans import Span
 from .timing import Timing, seconds_text
 

@@ -8,6 +8,7 @@ import select
 import socket
 import struct
 
+from socketlab.interrupts import Uninterrupted
 from socketlab.probe.attempts import PATIENCE, Trial, expect, new_socket, trials
 from socketlab.probe.transport import exchange
 
@@ -16,7 +17,8 @@ def unix_path() -> str:
     """bind an AF_UNIX stream to a path, connect, a byte each way"""
     from tempfile import TemporaryDirectory
 
-    with TemporaryDirectory(prefix="lab") as folder:  # short: a path may have 107 bytes (unix(7)), 103 on macOS
+    # A short name, because a path may have 107 bytes (unix(7)), 103 on macOS. An interrupt would leave it behind.
+    with Uninterrupted(), TemporaryDirectory(prefix="lab") as folder:
         return _unix(os.path.join(folder, "s"))
 
 

@@ -29,9 +29,9 @@ from collections import deque
 from collections.abc import Callable
 
 from ..handlers import StreamHandler
+from ..interrupts import Uninterrupted
 from .door import close, open_door, shut
 from .endings import GRACE, KEPT_ERRORS, PATIENCE, CutOff, cut_off, first_of, join, name_of
-from .interrupts import Uninterrupted
 
 # Idle workers beyond this many go home after their connection. A worker costs about 40 KiB while it waits; a class
 # of thirty clients that comes back should find thirty threads waiting.

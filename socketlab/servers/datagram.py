@@ -15,8 +15,8 @@ from collections import deque
 from typing import Any
 
 from ..handlers import DATAGRAM_FORM, DatagramHandler, StreamHandler
+from ..interrupts import Uninterrupted
 from .endings import KEPT_ERRORS, PATIENCE, CutOff, check_plain, cut_off, first_of, join, name_of
-from .interrupts import Uninterrupted
 from .life import Server
 from .loopback import explain_bind, internet_address
 

@@ -8,9 +8,9 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from ..handlers import DATAGRAM_FORM, StreamHandler
+from ..interrupts import Uninterrupted
 from .crew import Crew, PeerVanished
 from .endings import check_plain, name_of
-from .interrupts import Uninterrupted
 from .life import Server
 from .loopback import explain_bind, internet_address, unix_path
 
