@@ -81,7 +81,7 @@ class Server:
         """Stop listening, end every connection, join every thread; when it returns nothing is left.
 
         A client that had connected before is still served: its handler reads what has arrived, then ``b""``, and what
-        it answers within 50 ms reaches the client. Idempotent. Raises `ServerError` once: from the exception of a
+        it answers within 0.2 s reaches the client. Idempotent. Raises `ServerError` once: from the exception of a
         handler that raised one, or naming the line of a handler that had not returned after half a second. (Both
         times are longer on a machine with much else to do.) A handler that closes its own server does not wait.
         """
