@@ -29,8 +29,8 @@ def compare(measure: Callable[[servers.Make], Paired], everybody: dict[str, serv
     return [(name, measure(make)) for name, make in everybody.items()]
 
 
-def of_servers(rounds: int) -> None:
-    """Everything that is measured pinned, in this process."""
+def of_talk(rounds: int) -> None:
+    """Round trips and connections."""
     everybody = servers.everybody()
     for size, label in ((1, "1 B"), (1024, "1 KiB"), (65536, "64 KiB")):
         for share, name in ((0.5, "p50"), (0.99, "p99")):
@@ -42,6 +42,11 @@ def of_servers(rounds: int) -> None:
     ratio = found["socketlab"].ratio / found["socketserver.ThreadingTCPServer"].ratio
     bar = f"Bar: socketlab at least 1.5 × ThreadingTCPServer; measured {ratio:.2f} × (ratio of the two ratios below)."
     table("Connections per second (connect, echo, close)", "plain", "1/s", 1, rows, bar)
+
+
+def of_life(rounds: int) -> None:
+    """Start, stop, and what is left."""
+    everybody = servers.everybody()
     rows = compare(lambda make: servers.start(make, rounds), everybody)
     table("Start to first echo", "plain", "µs", 1e6, rows, "Bar: socketlab within 600 µs.")
     slow = {name: make for name, make in everybody.items() if name.startswith("socketserver")}
@@ -50,7 +55,6 @@ def of_servers(rounds: int) -> None:
         rows = compare(lambda make, n=clients: servers.stop(make, n, rounds), quick)
         rows += compare(lambda make, n=clients: servers.stop(make, n, rounds, count=1), slow)  # half a second each
         table(f"close() with {clients} idle clients", "plain", "µs", 1e6, rows, bar)
-    of_a_crowd()
     left = servers.leftovers()
     print(f"\nAfter {left['cycles']} servers: {left['threads']} threads and {left['descriptors']} descriptors more.")
 
@@ -73,18 +77,23 @@ def of_a_crowd() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=11, help="paired rounds of each comparison (at least 9; 11)")
-    parser.add_argument("--only", choices=("servers", "crowd", "course"), help="one part of it")
+    parser.add_argument("--only", choices=("talk", "life", "crowd", "course"), help="one part of it")
+    parser.add_argument(
+        "--unpinned", action="store_true", help="on all CPUs, as in a notebook; ratios mean little then"
+    )
     args = parser.parse_args()
     if args.rounds < 9:
         parser.error("fewer than nine rounds say little about a median")
     everywhere = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
     python = f"{platform.python_implementation()} {platform.python_version()}"
     where = f"{platform.system()} {platform.release()}, {os.cpu_count()} CPUs, {python}"
-    print(f"{date.today()}, {where}; {args.rounds} rounds, {pin()}.")
+    print(f"{date.today()}, {where}; {args.rounds} rounds, {'not pinned' if args.unpinned else pin()}.")
     sys.stdout.flush()
-    if args.only in (None, "servers"):
-        of_servers(args.rounds)
-    elif args.only == "crowd":
+    if args.only in (None, "talk"):
+        of_talk(args.rounds)
+    if args.only in (None, "life"):
+        of_life(args.rounds)
+    if args.only in (None, "crowd"):
         of_a_crowd()
     if everywhere:
         os.sched_setaffinity(0, everywhere)
