@@ -219,9 +219,16 @@ class Page:
         return [(int(number), str(what)) for number, what in self.page.evaluate(_ERRORS)]
 
     def set_theme(self, name: str) -> None:
-        """Settings → Theme → `name`, and wait until it is there."""
+        """Settings → Theme → `name`, and wait until the change is over; at once if it is the theme already.
+
+        JupyterLab puts up its splash, loads the stylesheet, writes the theme's name on the page and in the same breath
+        hides the whole shell; the next frame shows the shell again and sends the splash away. So the name alone says
+        that the colours are there, not that anything can be seen, and a busy machine lets that frame wait.
+        """
         self.menu("Settings", "Theme", name)
-        self.page.locator(f'[data-jp-theme-name="{name}"]').first.wait_for(state="attached")
+        self.page.locator(f'body[data-jp-theme-name="{name}"]').wait_for(state="attached")
+        self.page.locator("#jupyterlab-splash").wait_for(state="detached")
+        self.page.locator(".jp-LabShell").wait_for(state="visible")
 
     def contrasts(self) -> list[tuple[float, str]]:
         """The contrast of each piece of text in the panels with its ground (WCAG 2.2, 1.4.3), lowest first.
