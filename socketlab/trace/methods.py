@@ -1,0 +1,262 @@
+"""The methods that stand in for those of `socket.socket` while a trace is open.
+
+Each calls the original with what it was given and returns what that returned, so a program behaves as without it. It
+takes ``*args`` because the original's complaint about wrong arguments is the one that people know, and because a call
+written like this is also the cheapest: the arguments are handed on as they came. `functools.wraps` lets `inspect` and
+`help` see the original's signature and text. An exception passes through with one frame more in its traceback, which
+carries ``__tracebackhide__``, so that IPython and pytest do not show it.
+
+`send`, `sendall` and `recv` with one argument are what programs spend their time in: for them the row is written here,
+without another call. Everything else goes through `Operation` descriptions.
+"""
+
+from __future__ import annotations
+
+import functools
+import select as select_module
+import selectors
+import socket
+import sys
+from time import perf_counter
+from types import CodeType
+from typing import Any
+
+from . import operations
+from .events import IN, OUT, words_of
+from .operations import FUNCTIONS, METHODS, SELECTORS, TLS_METHODS, Describe, Operation
+from .recorder import CHUNK, SMALL, Recorder, is_helper
+from .sight import End, calling_frame, is_not_the_program, module_of, on_whose_behalf
+
+Socket = socket.socket  # the class itself: a learner may bind the name to something else
+
+# What a server does that belongs to the story; all else that it calls is its own business.
+_STORY = frozenset(("accept", "close", "do_handshake", "recvfrom", "sendto"))
+
+_Patch = tuple[Any, str, bool, Any, Any]  # owner, name, was it in the owner's own dict, the original, the replacement
+_patches: list[_Patch] = []
+#: The code of all replacements, by which `waiting` knows their frames. Local names there: args, operation, start.
+CODES: set[CodeType] = set()
+
+
+def _sending(base: Any, operation: Operation, recorder: Recorder) -> Any:
+    """send and sendall."""
+    clock, local, ends, keep, others = perf_counter, recorder.local, recorder.ends, recorder.keep, _other(recorder)
+    __tracebackhide__ = True
+
+    def method(*args: Any, **named: Any) -> Any:
+        start = clock()
+        try:
+            result = base(*args, **named)
+        except BaseException as error:
+            assert __tracebackhide__
+            others(start, clock(), operation, operations.send, args, named, None, error)
+            raise
+        end = clock()
+        if len(args) == 2:
+            data = args[1]
+            if type(data) is not bytes or len(data) > SMALL:
+                data = keep(data)
+            try:
+                log = local.log
+                log += (start, end, ends[id(args[0])], operation, data, result, None)
+                if len(log) >= CHUNK:
+                    recorder.put_aside()
+            except (KeyError, AttributeError):
+                others(start, end, operation, operations.send, args, named, result, None)
+        else:
+            others(start, end, operation, operations.send, args, named, result, None)
+        return result
+
+    return method
+
+
+def _receiving(base: Any, operation: Operation, recorder: Recorder) -> Any:
+    """recv."""
+    clock, local, ends, keep, others = perf_counter, recorder.local, recorder.ends, recorder.keep, _other(recorder)
+    __tracebackhide__ = True
+
+    def method(*args: Any, **named: Any) -> Any:
+        start = clock()
+        try:
+            result = base(*args, **named)
+        except BaseException as error:
+            assert __tracebackhide__
+            others(start, clock(), operation, operations.recv, args, named, None, error)
+            raise
+        end = clock()
+        if len(args) == 2:
+            try:
+                data = result if len(result) <= SMALL else keep(result)
+                log = local.log
+                log += (start, end, ends[id(args[0])], operation, args[1], data, None)
+                if len(log) >= CHUNK:
+                    recorder.put_aside()
+            except (KeyError, AttributeError, TypeError):
+                others(start, end, operation, operations.recv, args, named, result, None)
+        else:
+            others(start, end, operation, operations.recv, args, named, result, None)
+        return result
+
+    return method
+
+
+def _calling(base: Any, operation: Operation, recorder: Recorder, describe: Describe, bound: bool = True) -> Any:
+    """Any other method, or a function of a module (`bound` is false: its first argument is no socket)."""
+    clock, others, ends = perf_counter, _other(recorder), recorder.ends
+    closes, silent = operation.name in ("close", "detach"), operation.name == "select"
+    __tracebackhide__ = True
+
+    def method(*args: Any, **named: Any) -> Any:
+        who = None
+        if closes and args:  # afterwards nobody can say any more who it was
+            who = ends.of(args[0], sys._getframe(1)) if bound else ends.at(args[0])
+            if who is not None and who.peer is None and bound:
+                who.look(args[0])
+        start = clock()
+        try:
+            result = base(*args, **named)
+        except BaseException as error:
+            assert __tracebackhide__
+            others(start, clock(), operation, describe, args, named, None, error, bound, who)
+            raise
+        if not silent or not _is_a_loops_own(sys._getframe(1)):
+            others(start, clock(), operation, describe, args, named, result, None, bound, who)
+        return result
+
+    return method
+
+
+def _is_a_loops_own(frame: Any) -> bool:
+    """An event loop waits all the time, and so does a server at its door; that is no call of the program."""
+    while frame is not None and module_of(frame) in ("selectors", "select"):
+        frame = frame.f_back
+    return frame is None or module_of(frame).startswith(("asyncio", "socketlab.servers")) or is_not_the_program(frame)
+
+
+def _other(recorder: Recorder) -> Any:
+    """The function that writes down a call at leisure, and lets no exception of its own reach the program."""
+    ends = recorder.ends
+
+    def write(
+        start: float,
+        end: float,
+        operation: Operation,
+        describe: Describe,
+        args: tuple[Any, ...],
+        named: dict[str, Any],
+        result: Any,
+        error: BaseException | None,
+        bound: bool = True,
+        who: End | None = None,
+    ) -> None:
+        try:
+            caller = on_whose_behalf(calling_frame(2))
+            if operation.name == "socket" and args:
+                ends.forget(args[0])
+            if who is None:
+                if bound and args:
+                    who = ends.of(args[0], caller)
+                elif not bound and isinstance(result, Socket):
+                    who = ends.of(result, caller)
+                elif operation.name in ("send_fds", "recv_fds") and args:
+                    who = ends.of(args[0], caller)
+            if operation.tls and who is not None:
+                who.tls = True
+            failure = None if error is None else words_of(error)
+            asked, moved, where = describe(recorder, who, args, named, result)
+            helper = caller is not None and is_helper(caller)
+            if helper and who is not None and operation.name in ("socket", "socketpair"):
+                who.helper = True
+                who.hidden = operation.name == "socketpair"  # the bell of a door
+            if helper and (failure is not None or operation.name not in _STORY or _own_affair(who, operation, where)):
+                operation = operation.quiet
+            recorder.put(start, end, who, operation, asked, moved if failure is None else failure, where)
+        except Exception:  # the program must not notice
+            pass
+
+    return write
+
+
+def _own_affair(who: End | None, operation: Operation, where: Any) -> bool:
+    """Of the calls of `_STORY`, those that are a server's own affair: its listener's close, a wake-up to itself."""
+    if who is None:
+        return True
+    if operation.name == "close":
+        return who.listening or who.origin == "new"
+    if operation.name in ("sendto", "recvfrom"):
+        return bool(getattr(where, "address", None) == who.local)
+    return False
+
+
+def install(recorder: Recorder) -> None:
+    """Put the replacements in place."""
+    for name, (direction, describe) in METHODS.items():
+        if hasattr(Socket, name):
+            _replace_method(Socket, name, direction, describe, recorder, tls=False)
+    ssl = _ssl()
+    if ssl is not None:
+        for name, (direction, describe) in {**METHODS, **TLS_METHODS}.items():
+            if name in vars(ssl.SSLSocket) and name != "__init__":
+                _replace_method(ssl.SSLSocket, name, direction, describe, recorder, tls=True)
+        wrap = vars(ssl.SSLContext)["wrap_socket"]
+        _replace(ssl.SSLContext, "wrap_socket", _calling(wrap, Operation("wrap_socket"), recorder, _wrapped, False))
+    for name, describe in FUNCTIONS.items():
+        if hasattr(socket, name):
+            function = getattr(socket, name)
+            _replace(socket, name, _calling(function, Operation(name), recorder, describe, bound=False))
+    for name in SELECTORS:
+        if hasattr(selectors, name):
+            cls = getattr(selectors, name)
+            method = _calling(cls.select, Operation("select"), recorder, operations.select, bound=False)
+            _replace(cls, "select", method)
+    waiting = _calling(select_module.select, Operation("select"), recorder, operations.select_select, bound=False)
+    _replace(select_module, "select", waiting)
+
+
+_wrapped = operations.wrap_socket
+
+
+def _ssl() -> Any:
+    """The module `ssl`, where Python was built with it. A program that imports it later could not be traced."""
+    try:
+        import ssl
+    except ImportError:
+        return None
+    return ssl
+
+
+def _replace_method(cls: Any, name: str, direction: str, describe: Describe, recorder: Recorder, tls: bool) -> None:
+    base = getattr(cls, name)
+    operation = Operation("socket" if name == "__init__" else name, direction, tls)
+    if name in ("send", "sendall") and direction == OUT:
+        method = _sending(base, operation, recorder)
+    elif name == "recv" and direction == IN:
+        method = _receiving(base, operation, recorder)
+    else:
+        method = _calling(base, operation, recorder, describe)
+    _replace(cls, name, method)
+
+
+def _replace(owner: Any, name: str, method: Any) -> None:
+    original = getattr(owner, name)
+    own = name in vars(owner)
+    functools.update_wrapper(method, original)
+    if not hasattr(original, "__module__"):
+        method.__module__ = "socket"  # a method of the C class has none; pickle looks a function up by it
+    CODES.add(method.__code__)
+    _patches.append((owner, name, own, original, method))
+    setattr(owner, name, method)
+
+
+def restore() -> list[str]:
+    """Take the replacements away; return the names of those that somebody else has replaced meanwhile."""
+    theirs = []
+    while _patches:
+        owner, name, own, original, method = _patches.pop()
+        if vars(owner).get(name) is not method:
+            theirs.append(f"{getattr(owner, '__qualname__', owner.__name__)}.{name}")
+        elif own:
+            setattr(owner, name, original)
+        else:
+            delattr(owner, name)
+    return theirs

@@ -1,0 +1,63 @@
+"""When a trace closes, others may be about to note what has happened already.
+
+A client closes its connection, and the trace ends on the next line; the server's thread, on another CPU, has been told
+of the end, but has not returned from `recv` yet. Whether its ``b""`` is part of the trace would depend on chance. So the
+trace first waits until nothing is under way: until every thread that it has seen either has ended or stands in a call
+that the kernel cannot complete now, because nobody has written, connected or closed. That takes microseconds; a thread
+that is busy with something else is given `PATIENCE`, and no more.
+"""
+
+from __future__ import annotations
+
+import select
+import sys
+import threading
+import time
+from typing import Any
+
+from .methods import CODES, Socket
+from .recorder import Recorder
+
+PATIENCE = 0.1  # s; a thread that sleeps or computes for longer is not going to note anything soon
+
+
+def settle(recorder: Recorder, patience: float = PATIENCE) -> bool:
+    """Wait until nothing is under way in other threads; False where patience ran out."""
+    deadline = time.perf_counter() + patience
+    me = threading.get_ident()
+    calm = 0
+    while True:
+        frames = sys._current_frames()
+        busy = [lane for lane in recorder.lanes if lane.ident != me and lane.ident in frames]
+        if all(_stands_still(frames[lane.ident]) for lane in busy if lane.ident is not None):
+            calm += 1
+            if calm == 2:  # between two looks, whoever had been woken has had the interpreter
+                return True
+        else:
+            calm = 0
+        del frames
+        if time.perf_counter() > deadline:
+            return False
+        time.sleep(0.0001 if busy else 0)
+
+
+def _stands_still(frame: Any) -> bool:
+    """Whether this thread stands in a call of a socket with nothing to return yet."""
+    looked = 0
+    while frame is not None and looked < 6:
+        if frame.f_code in CODES:
+            sock = next(iter(frame.f_locals.get("args", ())), None)
+            return isinstance(sock, Socket) and not _can_go_on(sock)
+        frame, looked = frame.f_back, looked + 1
+    return False
+
+
+def _can_go_on(sock: Any) -> bool:
+    fd = sock.fileno()
+    if fd < 0:
+        return False
+    if not hasattr(select, "poll"):
+        return bool(select.select([fd], [], [], 0)[0])
+    poller = select.poll()
+    poller.register(fd, select.POLLIN)
+    return bool(poller.poll(0))

@@ -1,0 +1,253 @@
+"""`trace`: open it, let a program run, look at what both ends did."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Iterator, Sequence
+from time import perf_counter
+from types import TracebackType
+from typing import Any, overload
+
+from . import recorder
+from .events import IN, OUT, Endpoint, Event, Failure, Piece
+from .operations import flag_names
+from .order import Row, Told
+from .roles import name_ends, name_threads
+from .settling import settle
+
+#: How many calls a trace records unless told otherwise; a call takes about 110 bytes.
+EVENTS = 1_000_000
+#: How many bytes of payload it keeps unless told otherwise; of what comes later, size and first bytes.
+PAYLOAD = 16 * 1024 * 1024
+
+
+class Trace:
+    """What `trace` returns: a context manager, then the recorded calls and their views.
+
+    `events` are the calls in happens-before order, `ends` the sockets that made them. While the trace is open, both
+    show what has come back so far.
+    """
+
+    def __init__(self, name: str, events: int, payload: int) -> None:
+        self.name = name
+        self._limits = events, payload
+        self._recorder: recorder.Recorder | None = None
+        self._lanes: list[tuple[recorder.Lane, list[Any]]] = []
+        self._opened = self._closed = 0.0
+        self._opener: int | None = None
+        self._told: Events | None = None
+        self._leave: Any = None
+
+    # -- its life --------------------------------------------------------------------------------------------------
+
+    def open(self) -> Trace:
+        """Begin to record; from now on every socket call of the process is seen. Returns itself.
+
+        Raises RuntimeError where it has been open before: a trace is used once.
+        """
+        if self._recorder is not None or self._closed:
+            raise RuntimeError("this trace has been used already; each trace() records once: make another one")
+        self._opener = threading.get_ident()
+        self._leave = weakref.finalize(self, recorder.end, id(self))
+        self._recorder = recorder.begin(self, *self._limits)
+        self._opened = perf_counter()
+        return self
+
+    def close(self) -> None:
+        """End recording, when those who were about to note something have done so. May be repeated."""
+        if self._recorder is None:
+            return
+        try:
+            settle(self._recorder)
+        finally:
+            self._closed = perf_counter()
+            self._lanes = self._taken(self._closed)
+            self._told = None
+            self._recorder = None
+            self._leave()
+
+    @property
+    def is_open(self) -> bool:
+        """True while it records."""
+        return self._recorder is not None and not self._recorder.closed
+
+    def __enter__(self) -> Trace:
+        return self.open()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _taken(self, until: float) -> list[tuple[recorder.Lane, list[Any]]]:
+        assert self._recorder is not None
+        stopped = self._recorder.stopped_at
+        until = until if stopped is None else min(until, stopped)
+        lanes = [(lane, lane.between(self._opened, until)) for lane in tuple(self._recorder.lanes)]
+        return [(lane, slots) for lane, slots in lanes if slots]
+
+    # -- what it saw -----------------------------------------------------------------------------------------------
+
+    @property
+    def events(self) -> Events:
+        """The calls, in happens-before order: a sequence of `Event`."""
+        if self.is_open:
+            return Events(self._taken(perf_counter()), self._opener, self._opened)
+        if self._told is None:
+            self._told = Events(self._lanes, self._opener, self._opened)
+        return self._told
+
+    @property
+    def ends(self) -> tuple[Endpoint, ...]:
+        """The sockets that the calls mention, in the order in which they first appear."""
+        return self.events.ends
+
+    def __len__(self) -> int:
+        """How many calls were recorded."""
+        return len(self.events)
+
+    def text(self) -> str:
+        """The ladder as text, the same on each run of a deterministic program."""
+        from .ladder_text import ladder_text
+
+        return ladder_text(self.events)
+
+    def ladder(self, **settings: Any) -> Any:
+        """The ladder as a picture: a column for each end, an arrow for what went from one to the other."""
+        from .ladder_picture import ladder
+
+        return ladder(self.events, **settings)
+
+    def timeline(self, **settings: Any) -> Any:
+        """A lane for each thread, a bar for each call, over time."""
+        from .timeline import timeline
+
+        return timeline(self.events, **settings)
+
+    def table(self, **settings: Any) -> Any:
+        """One row for each call."""
+        from .table import table
+
+        return table(self.events, **settings)
+
+    def to_pcapng(self, path: str | os.PathLike[str]) -> Any:
+        """Write the traffic as packets that Wireshark reads; they are made from the calls, and marked so."""
+        from .pcapng import to_pcapng
+
+        return to_pcapng(self.events, path)
+
+    def __repr__(self) -> str:
+        return self.text() if not self.is_open else f"<trace, open, {len(self.events)} calls so far>"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        if self.is_open:
+            return {"text/plain": repr(self)}
+        bundle = dict(self.ladder()._repr_mimebundle_(include=include, exclude=exclude))
+        bundle["text/plain"] = self.text()
+        return bundle
+
+
+class Events(Sequence[Event]):
+    """The calls of a trace: an `Event` is made when somebody looks at it, for a million of them would fill a memory."""
+
+    def __init__(self, lanes: list[tuple[recorder.Lane, list[Any]]], opener: int | None, opened: float) -> None:
+        self._opened = opened
+        self._told = Told(lanes, opener)
+        self._ends = name_ends(self._told, opener)
+        self._threads = name_threads(self._told, opener)
+
+    @property
+    def ends(self) -> tuple[Endpoint, ...]:
+        """The sockets that these calls mention."""
+        return tuple(self._ends.values())
+
+    def __len__(self) -> int:
+        return len(self._told.rows)
+
+    @overload
+    def __getitem__(self, at: int) -> Event: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> tuple[Event, ...]: ...
+
+    def __getitem__(self, at: int | slice) -> Event | tuple[Event, ...]:
+        if isinstance(at, slice):
+            return tuple(map(self._event, self._told.rows[at]))
+        return self._event(self._told.rows[at])
+
+    def __iter__(self) -> Iterator[Event]:
+        return map(self._event, self._told.rows)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} events>"
+
+    def _event(self, row: Row) -> Event:
+        operation, where = row.operation, row.where
+        failure = row.moved if isinstance(row.moved, Failure) else None
+        result = ""
+        if where is not None and where.ends and failure is None:
+            result = ", ".join(f"<{self._ends[end].name}>" for end in where.ends if end in self._ends)
+        elif where is not None and where.result:
+            result = where.result
+        elif not operation.direction and failure is None:
+            result = row.moved
+        return Event(
+            row.number,
+            operation.name,
+            self._ends.get(row.who) if row.who is not None else None,
+            _asked(row),
+            result,
+            failure,
+            row.size,
+            row.data,
+            operation.direction,
+            row.offset,
+            tuple(
+                Piece(source.number, target.number, start, stop, at)  # type: ignore[attr-defined]
+                for source, target, start, stop, at in row.pieces or ()
+            ),
+            tuple(sorted(cause.number for cause in row.after or ())),
+            bool(operation.direction == IN and row.flags & _PEEK),
+            None if row.inside is None else row.inside.number,
+            operation.housekeeping,
+            "tls" if operation.tls else "socket",
+            self._threads[row.lane],
+            round((row.start - self._opened) * 1e9),
+            round((row.end - self._opened) * 1e9),
+        )
+
+
+_PEEK = 2  # MSG_PEEK, on every system that Python runs on
+
+
+def _asked(row: Row) -> str:
+    """The arguments that matter: how many bytes for a recv, which flags; of a send, the payload is in `data`."""
+    words = []
+    if row.operation.direction == IN:
+        words.append("" if row.asked is None else str(row.asked))
+    elif row.operation.direction != OUT:
+        words.append(str(row.asked))
+    if row.flags:
+        words.append(flag_names(row.flags))
+    if row.where is not None and row.where.words:
+        words.append(row.where.words)
+    return ", ".join(filter(None, words))
+
+
+def trace(name: str = "", *, events: int = EVENTS, payload: int = PAYLOAD) -> Trace:
+    """Record every socket call of this process, at both ends, while a ``with`` block runs.
+
+    ``with trace() as t: ...`` and then ``t``, ``t.timeline()``, ``t.table()``, ``t.events``, ``t.to_pcapng(path)``.
+    `events` is the number of calls after which recording stops, `payload` the number of bytes of which contents are
+    kept; both are for all traces that are open at the same time, which share what they record. Methods of the class
+    `socket.socket` (and of `ssl.SSLSocket`, and functions of `socket`, `select`, `selectors`) are replaced while any
+    trace is open, and put back when the last one closes. Raises ValueError where a limit is negative.
+    """
+    for what, value in (("events", events), ("payload", payload)):
+        if not isinstance(value, int) or value < 0:
+            raise ValueError(f"{what} must be a number from 0 up, not {value!r}")
+    if not isinstance(name, str):
+        raise TypeError(f"name must be a str, not {type(name).__name__} {name!r}")
+    return Trace(name, events, payload)
