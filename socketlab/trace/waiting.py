@@ -1,0 +1,274 @@
+"""Which call a thread is blocked in, where that call stands in somebody's program, and what it is waiting for.
+
+Two sources are put together. Linux tells the system call and its descriptors (`system_call`); Python's frames tell
+the line. The line that people want is not the innermost one: `accept` stands in socket.py, `do_handshake` in ssl.py.
+So the frames of the standard library, of installed packages and of socketlab are passed over, and the call is named
+as it is written in the first line that is left. Where Linux does not tell, the frames have to do: the call is then
+named by what is written at the instruction where the frame stands, and its socket is found by the name before the dot.
+
+A thread that waits for another thread (`join`, `Event.wait`, a lock) is explained by what that one is blocked in.
+"""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import os
+import re
+import socket
+import sys
+import sysconfig
+import threading
+from collections.abc import Callable
+from itertools import islice
+from types import FrameType
+from typing import Any, NamedTuple
+
+from . import reasons
+from .system_call import IN, OUT, RUNNING, SystemCall, system_call
+
+_LIBRARY = tuple(
+    {os.path.join(sysconfig.get_paths()[name], "") for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+)
+_OWN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
+_LESSON = os.path.join(_OWN, "handlers", "")  # handlers are lesson material: their lines are worth showing
+
+_READS = ("recv", "recv_into", "recvfrom", "recvfrom_into", "recvmsg", "recvmsg_into", "read", "readinto", "readline",
+          "readlines", "sock_recv")  # fmt: skip
+_WRITES = ("send", "sendall", "sendto", "sendmsg", "sendfile", "write", "flush", "sock_sendall")
+_CONNECTS = ("connect", "connect_ex", "create_connection")
+_SELECTS = ("select", "poll", "epoll", "control")
+_KINDS = {
+    **dict.fromkeys(_READS, "recv"),
+    **dict.fromkeys(_WRITES, "send"),
+    **dict.fromkeys(_CONNECTS, "connect"),
+    **dict.fromkeys(_SELECTS, "select"),
+    "accept": "accept",
+    "do_handshake": "handshake",
+    "wrap_socket": "handshake",
+}
+_MOST_THREADS = 5  # how far a chain of threads that wait for one another is followed
+
+
+class Waiting(NamedTuple):
+    """A call that has not returned.
+
+    `call` is its name as written; `file`, `line` and `function` say where; `kind` is accept, connect, recv, send,
+    handshake, select or thread; `fd` is its descriptor, None where there is no single one. `words` say what it is
+    waiting for, as the end of a sentence. `limit` is after how many seconds it gives up (None: never, or not known).
+    `same` changes whenever the thread has run in between: two answers with the same one saw the same wait.
+    """
+
+    call: str
+    file: str
+    line: int
+    function: str
+    kind: str
+    fd: int | None
+    words: str
+    limit: float | None
+    same: object
+
+    def __str__(self) -> str:
+        """``accept() at line 3: nobody has connected to 127.0.0.1:8080 yet``."""
+        return f"{self.call}() at line {self.line}: {self.words}"
+
+
+def waiting(
+    thread: threading.Thread | None = None, *, explain: bool = True, most: int = _MOST_THREADS
+) -> Waiting | None:
+    """What `thread` (the main thread unless given) is blocked in, if it is a socket call or waits for another thread.
+
+    None where it runs, sleeps, or waits for something else. Without `explain` the words stay empty, and a look costs
+    some tens of microseconds; with them it may cost a millisecond, and more in a process with thousands of descriptors.
+    On platforms other than Linux, None also where the line does not tell that it is a socket call, and a call that has
+    just returned may be taken for one that is blocked: look twice. Raises nothing that the other thread could cause.
+    """
+    thread = thread or threading.main_thread()
+    call = system_call(thread.native_id)
+    frame = sys._current_frames().get(thread.ident or 0)
+    if call is RUNNING or frame is None:
+        return None
+    place, above = _learners_line(frame)
+    names = [written(place), *(f.f_code.co_name for f in reversed(above))]
+    kind, fd = _kind(call, names, [*above, place])
+    if kind == "" or any(_is_kernels(f) for f in above):
+        return None
+    name = next((name for name in names if _KINDS.get(name) == kind), "")
+    name = name or (names[0] if kind == "thread" else "") or (names[-1] if above else "") or kind
+    # It may have gone on while we looked at its frames.
+    if call is not None and system_call(thread.native_id) != call:
+        return None
+    words = _words(kind, fd, call, above, most) if explain else ""
+    same = (call.sleeps, kind, fd) if call is not None else (id(frame), frame.f_lasti, kind)
+    where = place.f_code
+    return Waiting(
+        name, where.co_filename, place.f_lineno or 0, where.co_name, kind, fd, words, call.limit if call else None, same
+    )
+
+
+# -- what kind of wait -------------------------------------------------------------------------------------------------
+
+
+def _kind(call: SystemCall | None, names: list[str], frames: list[FrameType]) -> tuple[str, int | None]:
+    """The kind of wait and the descriptor; "" for what is no business of ours."""
+    written_as = next((_KINDS[name] for name in names if name in _KINDS), "")
+    if call is None:  # no help from the kernel
+        if _thread_waited_for(frames) is not None or _in(frames, "threading", "wait"):
+            return "thread", None
+        sock = _socket_in(frames) if written_as else None
+        return (written_as, sock.fileno()) if sock is not None and sock.fileno() >= 0 else ("", None)
+    if call.name == "futex":
+        waits = _in(frames, "threading", "join", "wait", "acquire") or names[0] in ("acquire", "join", "wait", "get")
+        return ("thread" if waits else ""), None
+    sockets = [(fd, direction) for fd, direction in call.watched if reasons.is_socket(fd)]
+    if not sockets:
+        return "", None
+    fd, direction = sockets[0]
+    if call.name == "epoll" or call.name == "select" or _in(frames, "selectors", "select"):
+        return "select", None
+    if call.name == "poll" and (len(call.watched) > 1 or written_as == "select"):
+        return "select", None
+    if call.name in ("accept", "connect"):
+        return call.name, fd
+    if _in(frames, "ssl", "do_handshake"):
+        return "handshake", fd
+    if call.name == "poll":  # a socket with a timeout: Python waits for readiness, and asks for nothing before
+        if direction == IN and reasons.is_listening(fd):
+            return "accept", fd
+        if direction == OUT and reasons.is_connecting(fd):
+            return "connect", fd
+    return ("recv" if direction == IN else "send"), fd
+
+
+def _words(kind: str, fd: int | None, call: SystemCall | None, above: list[FrameType], most: int) -> str:
+    try:
+        if kind == "thread":
+            return _other_thread(above, most)
+        if kind == "select":
+            return reasons.selecting(call.watched if call is not None else ())
+        assert fd is not None
+        if kind == "connect":
+            return reasons.connecting(fd, call.address if call is not None else b"")
+        simple: dict[str, Callable[[int], str]] = {
+            "accept": reasons.accepting,
+            "recv": reasons.receiving,
+            "send": reasons.sending,
+            "handshake": reasons.shaking_hands,
+        }
+        return simple[kind](fd)
+    except (OSError, ValueError):  # closed, or given to somebody else, while we looked
+        return "its socket is being closed"
+
+
+def _other_thread(above: list[FrameType], most: int) -> str:
+    """What the thread that is waited for is doing."""
+    thread = _thread_waited_for(above)
+    if thread is not None:
+        name = f"thread {thread.name!r}"
+        theirs = waiting(thread, most=most - 1) if most else None
+        return f"{name} has not ended; it waits in {theirs}" if theirs is not None else f"{name} has not ended"
+    found = []
+    for other in threading.enumerate() if most else ():
+        if other not in (threading.current_thread(), threading.main_thread()):
+            theirs = waiting(other, most=0)
+            if theirs is not None and theirs.kind != "thread" and not theirs.file.startswith((*_LIBRARY, _OWN)):
+                found.append(f"thread {other.name!r} waits in {theirs}")
+    return "another thread has to act" + (f"; {found[0]}" if len(found) == 1 else "")
+
+
+def _thread_waited_for(frames: list[FrameType]) -> threading.Thread | None:
+    for frame in frames:
+        if frame.f_code.co_name == "join" and frame.f_globals.get("__name__") == "threading":
+            thread = frame.f_locals.get("self")
+            return thread if isinstance(thread, threading.Thread) else None
+    return None
+
+
+# -- Python's side -----------------------------------------------------------------------------------------------------
+
+
+def _learners_line(frame: FrameType) -> tuple[FrameType, list[FrameType]]:
+    """The innermost frame of somebody's own code, and the frames above it, innermost first; else the innermost."""
+    above: list[FrameType] = []
+    at: FrameType | None = frame
+    while at is not None:
+        if not _is_library(at.f_code.co_filename):
+            return at, above
+        above.append(at)
+        at = at.f_back
+    return frame, []
+
+
+def _is_library(file: str) -> bool:
+    return (file.startswith((*_LIBRARY, "<frozen")) or file.startswith(_OWN)) and not file.startswith(_LESSON)
+
+
+def _is_kernels(frame: FrameType) -> bool:
+    """The notebook's own waits: input(), a debugger's prompt."""
+    return str(frame.f_globals.get("__name__")).partition(".")[0] in ("ipykernel", "zmq", "IPython", "debugpy")
+
+
+def _in(frames: list[FrameType], module: str, *functions: str) -> bool:
+    return any(f.f_globals.get("__name__") == module and f.f_code.co_name in functions for f in frames)
+
+
+def written(frame: FrameType) -> str:
+    """The name of the function that is called where `frame` stands, as written there; "" where nobody can tell."""
+    text = _segment(frame)
+    if text:
+        call = _parsed_call(text)
+        return _last_name(call.func) if call is not None else ""
+    line = linecache.getline(frame.f_code.co_filename, frame.f_lineno or 0)
+    return next((name for name in re.findall(r"\b(\w+)\s*\(", line) if name in _KINDS), "")
+
+
+def _segment(frame: FrameType) -> str:
+    """The text of the expression that `frame` evaluates now; "" before Python 3.11, or without the source."""
+    if not hasattr(frame.f_code, "co_positions") or frame.f_lasti < 0:
+        return ""
+    at = frame.f_lasti // 2  # an instruction takes two bytes, and has one position
+    first, last, start, stop = next(islice(frame.f_code.co_positions(), at, None), (None,) * 4)
+    if first is None or last is None or start is None or stop is None:
+        return ""
+    lines = [linecache.getline(frame.f_code.co_filename, n).encode() for n in range(first, last + 1)]
+    if not all(lines):
+        return ""
+    lines[-1] = lines[-1][:stop]  # columns count bytes of UTF-8
+    lines[0] = lines[0][start:]
+    return b"".join(lines).decode(errors="replace")
+
+
+def _parsed_call(text: str) -> ast.Call | None:
+    try:
+        tree: ast.expr = ast.parse(f"({text}\n)", mode="eval").body
+    except (SyntaxError, ValueError):
+        return None
+    if isinstance(tree, ast.Await):
+        tree = tree.value
+    return tree if isinstance(tree, ast.Call) else None
+
+
+def _last_name(function: ast.expr) -> str:
+    return str(getattr(function, "attr", None) or getattr(function, "id", ""))
+
+
+def _socket_in(frames: list[FrameType]) -> socket.socket | None:
+    """The socket of a call, from Python alone: the `self` of a method of the library, or the name before the dot."""
+    for frame in frames[:-1]:
+        found = frame.f_locals.get("self", frame.f_locals.get("sock"))
+        if isinstance(found, socket.socket):
+            return found
+    frame = frames[-1]
+    call = _parsed_call(_segment(frame))
+    found = _value(call.func.value, frame) if call is not None and isinstance(call.func, ast.Attribute) else None
+    return found if isinstance(found, socket.socket) else None
+
+
+def _value(name: ast.expr, frame: FrameType) -> Any:
+    """What ``sock``, ``self.sock`` or ``a.b.sock`` stands for, without running any code of theirs."""
+    if isinstance(name, ast.Name):
+        return frame.f_locals.get(name.id, frame.f_globals.get(name.id))
+    if isinstance(name, ast.Attribute):
+        return getattr(_value(name.value, frame), "__dict__", {}).get(name.attr)
+    return None
