@@ -75,7 +75,7 @@ def fold(
     if least < 2:
         raise ValueError(f"fold wanted least to be 2 or more, but got {least!r}: once is no repetition")
     folds = [Fold((i,)) for i in range(len(rows))]
-    keys: list[Hashable] = list(rows) if key is None else [key(row) for row in rows]  # type: ignore[arg-type]
+    keys: list[Hashable] = list(rows) if key is None else [key(row) for row in rows]
     if loose:  # first only what comes several times in a row, whether twice or two hundred times
         folds, keys = _pass(folds, keys, 2, 1, loose)
     for _ in range(4):  # deeper nesting than this helps nobody
