@@ -23,7 +23,7 @@ from typing import Any
 
 from . import operations
 from .events import IN, OUT, words_of
-from .operations import FUNCTIONS, METHODS, SELECTORS, TLS_METHODS, Describe, Operation
+from .operations import FUNCTIONS, METHODS, SELECTORS, TLS_METHODS, Describe, Operation, special
 from .recorder import CHUNK, SMALL, Recorder, is_helper
 from .sight import End, calling_frame, is_not_the_program, module_of, on_whose_behalf
 
@@ -41,30 +41,31 @@ CODES: set[CodeType] = set()
 def _sending(base: Any, operation: Operation, recorder: Recorder) -> Any:
     """send and sendall."""
     clock, local, ends, keep, others = perf_counter, recorder.local, recorder.ends, recorder.keep, _other(recorder)
+    describe, small, chunk = operations.send, SMALL, CHUNK
+    takes_all = operation.name == "sendall"
     __tracebackhide__ = True
 
     def method(*args: Any, **named: Any) -> Any:
+        if named:
+            return base(*args, **named)  # raises TypeError, for it takes none
         start = clock()
         try:
-            result = base(*args, **named)
+            result = base(*args)
         except BaseException as error:
             assert __tracebackhide__
-            others(start, clock(), operation, operations.send, args, named, None, error)
+            others(start, clock(), operation, describe, args, named, None, error)
             raise
         end = clock()
-        if len(args) == 2:
-            data = args[1]
-            if type(data) is not bytes or len(data) > SMALL:
+        try:
+            sock, data = args
+            if data.__class__ is not bytes or (len(data) if takes_all else result) > small:
                 data = keep(data)
-            try:
-                log = local.log
-                log += (start, end, ends[id(args[0])], operation, data, result, None)
-                if len(log) >= CHUNK:
-                    recorder.put_aside()
-            except (KeyError, AttributeError):
-                others(start, end, operation, operations.send, args, named, result, None)
-        else:
-            others(start, end, operation, operations.send, args, named, result, None)
+            log = local.log
+            log += start, end, ends[id(sock)], operation, data, result
+            if len(log) >= chunk:
+                recorder.put_aside()
+        except (KeyError, AttributeError, ValueError, TypeError):  # first call of a thread or of a socket; flags
+            others(start, end, operation, describe, args, named, result, None)
         return result
 
     return method
@@ -73,28 +74,28 @@ def _sending(base: Any, operation: Operation, recorder: Recorder) -> Any:
 def _receiving(base: Any, operation: Operation, recorder: Recorder) -> Any:
     """recv."""
     clock, local, ends, keep, others = perf_counter, recorder.local, recorder.ends, recorder.keep, _other(recorder)
+    describe, small, chunk = operations.recv, SMALL, CHUNK
     __tracebackhide__ = True
 
     def method(*args: Any, **named: Any) -> Any:
+        if named:
+            return base(*args, **named)
         start = clock()
         try:
-            result = base(*args, **named)
+            result = base(*args)
         except BaseException as error:
             assert __tracebackhide__
-            others(start, clock(), operation, operations.recv, args, named, None, error)
+            others(start, clock(), operation, describe, args, named, None, error)
             raise
         end = clock()
-        if len(args) == 2:
-            try:
-                data = result if len(result) <= SMALL else keep(result)
-                log = local.log
-                log += (start, end, ends[id(args[0])], operation, args[1], data, None)
-                if len(log) >= CHUNK:
-                    recorder.put_aside()
-            except (KeyError, AttributeError, TypeError):
-                others(start, end, operation, operations.recv, args, named, result, None)
-        else:
-            others(start, end, operation, operations.recv, args, named, result, None)
+        try:
+            sock, asked = args
+            log = local.log
+            log += start, end, ends[id(sock)], operation, asked, result if len(result) <= small else keep(result)
+            if len(log) >= chunk:
+                recorder.put_aside()
+        except (KeyError, AttributeError, ValueError, TypeError):
+            others(start, end, operation, describe, args, named, result, None)
         return result
 
     return method
@@ -170,9 +171,10 @@ def _other(recorder: Recorder) -> Any:
                 who.hidden = operation.name == "socketpair"  # the bell of a door
             if helper and (failure is not None or operation.name not in _STORY or _own_affair(who, operation, where)):
                 operation = operation.quiet
-            recorder.put(start, end, who, operation, asked, moved if failure is None else failure, where)
-        except Exception:  # the program must not notice
-            pass
+            what = operation if where is None else special(operation, where)
+            recorder.put(start, end, who, what, asked, moved if failure is None else failure)
+        except Exception as fault:  # the program must not notice; the tests do
+            recorder.faults.append(fault)
 
     return write
 

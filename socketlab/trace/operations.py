@@ -1,12 +1,13 @@
 """What is recorded, call by call: which arguments and results matter, and in which words.
 
-The slots `asked`, `moved` and `where` of a row (see `recorder`) depend on the direction of the call:
+The slots `asked` and `moved` of a row (see `recorder`) depend on the direction of the call:
 
-    out     the payload as kept                     how many bytes were taken, None for all       an `Extra`, or None
-    in      how many bytes were asked for           the payload as kept                           an `Extra`, or None
-    others  the arguments that matter, as text      the result as text                            an `Extra`, or None
+    out     the payload as kept                     how many bytes were taken, None for all
+    in      how many bytes were asked for           the payload as kept
+    others  the arguments that matter, as text      the result as text
 
-In each of them `moved` is a `Failure` where the call raised.
+In each of them `moved` is a `Failure` where the call raised. What few calls have besides is in an `Extra`; then the slot
+`operation` holds a `Special`, which is the operation with it.
 """
 
 from __future__ import annotations
@@ -54,10 +55,26 @@ class Extra:
         self.result = result
 
 
+class Special:
+    """An operation and its `Extra`."""
+
+    __slots__ = ("extra", "operation")
+
+    def __init__(self, operation: Operation, extra: Extra) -> None:
+        self.operation = operation
+        self.extra = extra
+
+
 @lru_cache(maxsize=1024)
 def marked(flags: int, address: Any) -> Extra | None:
     """The `Extra` for these flags and this address, the same one each time: datagrams come by the million."""
     return Extra(flags, address) if flags or address is not None else None
+
+
+@lru_cache(maxsize=1024)
+def special(operation: Operation, extra: Extra) -> Special:
+    """The `Special` for these two, the same one each time."""
+    return Special(operation, extra)
 
 
 # What `describe` returns: asked, moved, where.

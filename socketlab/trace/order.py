@@ -37,7 +37,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from .events import IN, OUT, Failure
-from .operations import Extra, Operation
+from .operations import Extra, Operation, Special
 from .recorder import SLOTS, Cut, Lane
 from .sight import End
 
@@ -69,7 +69,10 @@ class Row:
 
     def __init__(self, lane: int, slots: Sequence[Any]) -> None:
         self.lane = lane
-        self.start, self.end, self.who, self.operation, self.asked, self.moved, self.where = slots
+        self.start, self.end, self.who, self.operation, self.asked, self.moved = slots
+        self.where = None
+        if type(self.operation) is Special:
+            self.operation, self.where = self.operation.operation, self.operation.extra
         self.inside: Row | None = None
         self.number = 0
         self.offset: int | None = None

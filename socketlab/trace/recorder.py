@@ -1,13 +1,13 @@
 """Records calls: what the replaced methods of `socket.socket` write down, and where.
 
-**The log.** Each thread has a list of its own, its lane, and each call that comes back adds seven slots to it:
+**The log.** Each thread has a list of its own, its lane, and each call that comes back adds six slots to it:
 
-    start, end, who, operation, asked, moved, where
+    start, end, who, operation, asked, moved
 
 `start` and `end` are seconds of `time.perf_counter`, a float each (24 bytes, where an int would take 32); `who` is the
-`End` behind the socket; `operation` says how the other three are to be read. Nothing is computed here that can be
+`End` behind the socket; `operation` says how the other two are to be read. Nothing is computed here that can be
 computed later: this runs inside the calls of a program whose timing somebody wants to see. A flat list costs less than
-a tuple for each call, because the garbage collector does not look at floats and strings, and adding seven slots is one
+a tuple for each call, because the garbage collector does not look at floats and strings, and adding six slots is one
 step that no other thread can see half done.
 
 **Memory.** A lane's list is put aside when it has grown to `CHUNK` slots, and that is when the limits are looked at:
@@ -23,6 +23,7 @@ from __future__ import annotations
 import os
 import threading
 import warnings
+from collections import deque
 from time import perf_counter
 from types import FrameType
 from typing import Any
@@ -30,12 +31,10 @@ from typing import Any
 from ..interrupts import Uninterrupted
 from .sight import End, Ends, calling_frame, module_of
 
-SLOTS = 7
+SLOTS = 6
 CHUNK = SLOTS * 8192
 #: Payloads up to this many bytes are always kept while recording: to count them would cost more than to keep them.
 SMALL = 64
-
-Row = tuple[float, float, "End | None", Any, Any, Any, Any]
 
 
 class Cut:
@@ -86,21 +85,18 @@ class Recorder:
         self.events_left = self.payload_left = 0
         self.stopped_at: float | None = None  # when the limit of events was reached
         self.closed = False
+        self.faults: deque[Exception] = deque(maxlen=100)  # our own, while something was written down
         self._lock = threading.Lock()
-        #: What threads were doing when recording began, by ident: see `in_flight`.
-        self.before: dict[int, Any] = {}
 
     # -- called from the methods in `methods` ----------------------------------------------------------------------
 
-    def put(
-        self, start: float, end: float, who: End | None, operation: Any, asked: Any, moved: Any, where: Any
-    ) -> None:
+    def put(self, start: float, end: float, who: End | None, operation: Any, asked: Any, moved: Any) -> None:
         """Add one call to this thread's lane."""
         try:
             log = self.local.log
         except AttributeError:
             log = self._new_lane()
-        log += (start, end, who, operation, asked, moved, where)
+        log += (start, end, who, operation, asked, moved)
         if len(log) >= CHUNK:
             self.put_aside()
 
