@@ -12,17 +12,24 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from .events import IN, OUT, Endpoint, Event, Piece
+from .events import IN, OUT, Endpoint, Event
 from .folding import Fold, fold
 
-LOOKS = frozenset(("getsockname", "getpeername", "getsockopt", "fileno", "gettimeout", "getblocking", "get_inheritable"))
+#: Calls that look and change nothing.
+LOOKS = frozenset(
+    ("getsockname", "getpeername", "getsockopt", "fileno", "gettimeout", "getblocking", "get_inheritable")
+)
 #: A call that took longer has waited: on loopback the work of one call is done in 10 to 50 µs.
 WAITED_NS = 100_000
-_LAST = ("close", "shutdown", "detach")
+#: Calls that are no receiving, and wait for the other end all the same.
+_WAITERS = frozenset(("accept", "connect", "create_connection", "do_handshake", "unwrap", "select", "poll", "wait"))
+#: For all other calls it takes more to be sure: a thread that has lost its turn looks like one that waits.
+_SURELY_NS = 1_000_000
+CLOSING = ("close", "shutdown", "detach")
 _RANKS = {"client": 0, "left": 0, "server": 2, "right": 2, "listener": 3}
 
 
-@dataclass(frozen=True)
+@dataclass
 class Row:
     """One call; or, without `event`, the `left_out` calls that stand here and are not shown."""
 
@@ -30,7 +37,7 @@ class Row:
     column: int = -1
     line: int = 0  #: which of the column's ends
     left_out: int = 0
-    since: float | None = None  #: the row (with its fraction) at which a call that waited began
+    wait: tuple[float, float] | None = None  #: from which row to which, with fractions, the call waited
 
 
 @dataclass(frozen=True)
@@ -48,13 +55,14 @@ class Arrow:
 
     start: int | None
     stop: int | None
-    kind: str  #: "bytes", "datagram", "connection", "end" or "reset"
+    kind: str  #: "bytes", "datagram", "connection", "end of stream" or "reset"
     data: bytes | None = None
     size: int = 0
     pieces: int = 1
     lost: bool = False  #: nobody received it before the trace ended
     peek: bool = False
     tls: bool = False
+    cut: int = 0  #: bytes of a datagram for which the receiver had no room
 
 
 @dataclass
@@ -70,6 +78,8 @@ class Plan:
 
 def plan(events: Iterable[Event], most: int) -> Plan:
     """The plan of a ladder with at most `most` rows."""
+    from .ladder_arrows import arrows
+
     everything = list(events)
     calls = shown_calls(everything)
     made = Plan(calls=calls)
@@ -77,11 +87,9 @@ def plan(events: Iterable[Event], most: int) -> Plan:
         return made
     row_of = [-1] * (max(event.number for event in everything) + 1)
     kept = _rows(calls, most, row_of, made)
-    for event in everything:  # what a shown call did inside stands in its row
-        if event.inside is not None and row_of[event.number] < 0 and event.inside < len(row_of):
-            row_of[event.number] = row_of[event.inside]
     _columns(kept, made)
-    made.arrows = list(_arrows(everything, row_of, made))
+    _waits(made.rows)
+    made.arrows = arrows(everything, row_of, made)
     return made
 
 
@@ -153,47 +161,47 @@ def _folded(calls: list[Event], most: int) -> list[Fold]:
     def cast(e: Event) -> tuple[object, ...]:
         return e.call, e.end and role(e.end.name), e.asked, role(e.result[:-1]), e.failure, e.size == 0
 
-    folds: list[Fold] = []
+    best: list[Fold] = []
+    fewest = 0
     for key, loose in ((exact, False), (alike, False), (alike, True), (cast, True)):
         if key is exact and len(calls) > most * 20:
             continue  # bytes that repeat are calls that repeat, and this is long enough to fold by those
         folds = fold(calls, key, loose=loose)
-        if sum(one.lines for one in folds) <= most:
-            break
-    return folds
+        lines = sum(one.lines for one in folds)
+        if lines <= most:
+            return folds
+        if not best or lines < fewest / 4:  # where nothing helps, the calls as they were are the most to the point
+            best, fewest = folds, lines
+    return best
 
 
 # -- columns ---------------------------------------------------------------------------------------------------------
 
 
 def _columns(kept: list[Event | int], made: Plan) -> None:
+    """Give every row its place, and make the columns."""
     calls = [event for event in kept if isinstance(event, Event)]
-    ends = {id(event): _whose(event, calls) for event in calls}
-    appear = {end.name: end for event in calls if (end := ends[id(event)]) is not None}
+    ends = {event.number: _whose(event, calls) for event in calls}
+    appear = {end.name: end for event in calls if (end := ends[event.number]) is not None}
+    # Two clients that talk to each other cannot share a column.
     talking = {name for name, end in appear.items() if end.other in appear and role(end.other) == role(name)}
     roles: dict[str, list[Endpoint]] = {}
     for name, end in appear.items():
         roles.setdefault(name if name in talking else role(name), []).append(end)
-    order = sorted(roles, key=lambda r: _RANKS.get(role(r), 1))
     everybody = {e.end.name for e in made.calls if e.end is not None} | set(appear)
-    made.columns = [
-        Column(r, tuple(sorted(roles[r], key=lambda end: _number(end.name))), sum(r in (n, role(n)) for n in everybody))
-        for r in order
-    ]
+    for heading in sorted(roles, key=lambda r: _RANKS.get(role(r), 1)):
+        members = tuple(sorted(roles[heading], key=lambda end: number_of(end.name)))
+        made.columns.append(Column(heading, members, sum(heading in (name, role(name)) for name in everybody)))
     if not made.columns:
-        made.columns = [Column("", (Endpoint("", ""),))]
+        made.columns.append(Column("", (Endpoint("", ""),)))
     where = {end.name: (c, i) for c, column in enumerate(made.columns) for i, end in enumerate(column.ends)}
-    clock: list[int] = []
     for event in kept:
         if isinstance(event, int):
             made.rows.append(Row(None, left_out=event))
-            clock.append(clock[-1] if clock else 0)
             continue
-        end = ends[id(event)]
-        column, line = where[end.name] if end else _of_thread(event, calls, ends, where)
-        since = _since(event, len(clock), clock, made.rows, (column, line))
-        made.rows.append(Row(event, column, line, since=since))
-        clock.append(max(moment(event), clock[-1] if clock else 0))
+        end = ends[event.number]
+        column, line = where[end.name] if end is not None else _of_thread(event, calls, ends, where)
+        made.rows.append(Row(event, column, line))
 
 
 def _whose(event: Event, calls: list[Event]) -> Endpoint | None:
@@ -209,9 +217,9 @@ def _of_thread(
     event: Event, calls: list[Event], ends: dict[int, Endpoint | None], where: dict[str, tuple[int, int]]
 ) -> tuple[int, int]:
     """A call over several sockets (select) stands with what its thread does next, else with what it did last."""
-    mine = [e for e in calls if e.thread == event.thread and ends[id(e)] is not None]
+    mine = [e for e in calls if e.thread == event.thread and ends[e.number] is not None]
     near = next((e for e in mine if e.number > event.number), mine[-1] if mine else None)
-    end = ends[id(near)] if near is not None else None
+    end = ends[near.number] if near is not None else None
     return where[end.name] if end is not None else (0, 0)
 
 
@@ -220,140 +228,73 @@ def role(name: str) -> str:
     return re.sub(r" \d+$", "", name)
 
 
+def number_of(name: str) -> int:
+    """`number_of("server 2")` is 2; 0 for a name without a number."""
+    found = re.search(r" (\d+)$", name)
+    return int(found[1]) if found else 0
+
+
 def accepted(event: Event) -> str:
     """The name of the end that an accept made, "" where it made none."""
     found = re.search("<([^<>]+)>", event.result) if event.call == "accept" else None
     return found[1] if found else ""
 
 
-def _number(name: str) -> int:
-    found = re.search(r" (\d+)$", name)
-    return int(found[1]) if found else 0
-
-
 # -- waiting ---------------------------------------------------------------------------------------------------------
 
 
+def acts(event: Event) -> bool:
+    """Whether a call does something to the other end: then its row is where it begins, else where it has come back."""
+    return event.direction == OUT or event.call in CLOSING
+
+
 def moment(event: Event) -> int:
-    """The clock reading that belongs to a row: what sends acts when it begins, what receives when it has ended."""
-    acts = event.direction == OUT or event.call in _LAST
-    return event.start_ns if acts else event.end_ns
+    """The clock reading that belongs to a row."""
+    return event.start_ns if acts(event) else event.end_ns
 
 
-def _since(event: Event, y: int, clock: list[int], rows: list[Row], place: tuple[int, int]) -> float | None:
-    """Where on the ladder a call began to wait; None for one that did not wait."""
-    if event.duration_ns <= 0:
-        return None
-    k = bisect_right(clock, event.start_ns) - 1
-    if k < 0:
-        since = -0.5
-    elif k + 1 < len(clock):
-        since = k + min(0.85, max(0.15, (event.start_ns - clock[k]) / max(1, clock[k + 1] - clock[k])))
-    else:
-        since = y - 0.45
-    for at in range(y - 1, -1, -1):
-        before = rows[at]
-        if before.event is None or ((before.column, before.line) == place and before.event.thread == event.thread):
-            since = max(since, at + 0.4)
-            break
-    long = event.duration_ns >= WAITED_NS
-    if not long and (since > y - 0.6 or event.direction == OUT or event.call in _LAST):
-        return None
-    return min(since, y - 0.45)
-
-
-# -- arrows ----------------------------------------------------------------------------------------------------------
-
-
-def _arrows(everything: list[Event], row_of: list[int], made: Plan) -> Iterable[Arrow]:
-    found: dict[tuple[object, ...], Arrow] = {}
-    tied: dict[int, int] = {}  # bytes of each call at the other end
-    seen: set[Piece] = set()
-    for event in everything:
-        if event.inside is not None and event.layer == "socket" and _outer_has_pieces(event, row_of, made):
+def _waits(rows: list[Row]) -> None:
+    """Find out from which row to which each call waited. One that receives waits above its row, a send below it."""
+    clock: list[int] = []
+    for row in rows:
+        last = clock[-1] if clock else 0
+        clock.append(last if row.event is None else max(last, moment(row.event)))
+    for y, row in enumerate(rows):
+        if row.event is None or row.event.duration_ns <= 0:
             continue
-        for piece in event.pieces:
-            if piece in seen:
-                continue
-            seen.add(piece)
-            start, stop = (row_of[n] if n < len(row_of) else -1 for n in (piece.sent, piece.received))
-            tied[start] = tied.get(start, 0) + len(piece)
-            tied[-2 - stop] = tied.get(-2 - stop, 0) + len(piece)
-            if (start < 0 and stop < 0) or (0 <= stop <= start):
-                continue  # within what is left out; or of another time round
-            _add(found, start, stop, _data(event, piece), len(piece), made)
-    yield from found.values()
-    for y, row in enumerate(made.rows):
-        if row.event is not None:
-            yield from _loose(row.event, y, tied, row_of, made)
+        event = row.event
+        if acts(event):
+            if event.duration_ns >= _SURELY_NS:
+                bottom = min(_place(event.end_ns, clock, y), _neighbour(rows, y, +1) - 0.4)
+                row.wait = (float(y), max(bottom, y + 0.45))
+            continue
+        top = min(_place(event.start_ns, clock[:y], -1), y - 0.45)
+        top = max(top, min(_neighbour(rows, y, -1) + 0.4, y - 0.45))
+        waiter = event.direction == IN or event.call in _WAITERS
+        if event.duration_ns >= (WAITED_NS if waiter else _SURELY_NS) or (waiter and top < y - 1):
+            row.wait = (top, float(y))
 
 
-def _add(found: dict[tuple[object, ...], Arrow], start: int, stop: int, data: bytes | None, n: int, made: Plan) -> None:
-    known = found.get((start, stop))
-    if known is not None:
-        known.pieces += 1
-        known.size += n
-        return
-    source = made.rows[start].event if start >= 0 else None
-    target = made.rows[stop].event if stop >= 0 else None
-    if source is None and target is None:
-        return
-    either = target or source
-    assert either is not None
-    found[start, stop] = Arrow(
-        start if source is not None else None,
-        stop if target is not None else None,
-        "datagram" if _datagrams(either) else "bytes",
-        data,
-        n,
-        peek=target is not None and target.peek,
-        tls=either.layer == "tls" or (either.end is not None and either.end.kind == "tls"),
-    )
+def _place(ns: int, clock: list[int], at_least: int) -> float:
+    """The place of a moment among rows of which the clock is known."""
+    k = bisect_right(clock, ns) - 1
+    if k < 0:
+        return -0.5
+    if k + 1 >= len(clock):
+        return max(k, at_least) + 0.45
+    return max(k + min(0.85, max(0.15, (ns - clock[k]) / max(1, clock[k + 1] - clock[k]))), float(at_least))
 
 
-def _data(event: Event, piece: Piece) -> bytes | None:
-    """The bytes of a piece, as far as `event`, one of its two calls, kept them."""
-    if event.data is None:
-        return None
-    start = piece.start if event.number == piece.sent else piece.at
-    return event.data[start : start + len(piece)]
-
-
-def _outer_has_pieces(event: Event, row_of: list[int], made: Plan) -> bool:
-    y = row_of[event.number] if event.number < len(row_of) else -1
-    outer = made.rows[y].event if y >= 0 else None
-    return outer is not None and bool(outer.pieces)
-
-
-def _loose(event: Event, y: int, tied: dict[int, int], row_of: list[int], made: Plan) -> Iterable[Arrow]:
-    """Arrows with one end only, and those that carry no bytes."""
-    tls = event.layer == "tls"
-    size = event.size or 0
-    if event.direction == OUT and event.failure is None:
-        left = size - tied.get(y, 0)
-        if left > 0 or (size == 0 and _datagrams(event) and event.size == 0 and not event.pieces):
-            kind = "datagram" if _datagrams(event) else "bytes"
-            known = kind == "datagram" or (event.end is not None and event.end.other != "")
-            data = event.data[size - left :] if event.data is not None else None
-            yield Arrow(y, None, kind, data, left, lost=known, tls=tls)
-    elif event.direction == IN and size > tied.get(-2 - y, 0) and not event.pieces:
-        yield Arrow(None, y, "datagram" if _datagrams(event) else "bytes", event.data, size, peek=event.peek, tls=tls)
-    kind = ""
-    if event.call == "accept" and event.failure is None:
-        kind = "connection"
-    elif event.failure is not None and event.failure.kind in ("ConnectionResetError", "BrokenPipeError"):
-        kind = "reset"
-    elif event.direction == IN and size == 0 and event.failure is None and not _datagrams(event):
-        kind = "end"
-    elif event.failure is not None and event.call.startswith("connect"):
-        yield Arrow(y, None, "connection", lost=True)
-    for number in event.after if kind else ():
-        start = row_of[number] if number < len(row_of) else -1
-        cause = made.rows[start].event if 0 <= start < y else None
-        if cause is not None and (made.rows[start].column, made.rows[start].line) != (made.rows[y].column, made.rows[y].line):
-            if kind == "connection" or cause.call in _LAST:
-                yield Arrow(start, y, kind)
-
-
-def _datagrams(event: Event) -> bool:
-    return event.end is not None and ("udp" in event.end.kind.lower() or "dgram" in event.end.kind.lower() or "datagram" in event.end.kind)
+def _neighbour(rows: list[Row], y: int, step: int) -> int:
+    """The row before or after `y` that the same thread has at the same end: it cannot have waited in both."""
+    row = rows[y]
+    assert row.event is not None
+    at = y + step
+    while 0 <= at < len(rows):
+        other = rows[at]
+        if other.event is None:
+            break
+        if (other.column, other.line) == (row.column, row.line) and other.event.thread == row.event.thread:
+            break
+        at += step
+    return at if at >= 0 else -1

@@ -1,0 +1,105 @@
+"""Where the columns of a ladder stand, and how much room the words beside them get. All lengths are points (1/72 in).
+
+The width of the paper is given, so everything shares it: readings of the clock, labels, arrows with bytes on them.
+What has too little room is said in fewer words, arguments first and the names of errors last.
+"""
+
+from __future__ import annotations
+
+from .events import Event
+from .ladder_plan import Plan
+from .ladder_words import MONO, SANS, clock, heading, labels, width
+
+PAPER = 520.0  # between the margins of 7.5 in
+CALL, SMALL, HEADING = 8.5, 7.5, 9.5  # font sizes
+PITCH = 19.5  # between rows
+HEAD = 30.0  # above the first row: the headings
+_ARROW = 190.0  # room for an arrow with some twenty bytes on it
+# How far words are shortened, for calls and for calls that failed, until all fit.
+_SHORTER = ((0, 0), (0, 1), (1, 1), (2, 1), (2, 2), (2, 3))
+
+
+class Layout:
+    """The places of a plan's columns, lines and rows."""
+
+    def __init__(self, what: Plan) -> None:
+        self.plan = what
+        self.clock = clock(what.rows)
+        self.gutter = 16 + max((width(words, SANS, SMALL) for words in self.clock), default=0)
+        self.right = PAPER - (12 + self._brackets()) if what.blocks else PAPER - 6
+        self._columns()
+
+    @staticmethod
+    def y(row: float) -> float:
+        """The height of a row, or of a place between two."""
+        return HEAD + (row + 0.5) * PITCH
+
+    def at(self, row: int) -> float:
+        """Where the line is on which the call of a row stands."""
+        found = self.plan.rows[row]
+        return self.x[found.column][found.line]
+
+    def several(self, column: int) -> bool:
+        """Whether a column has several lines."""
+        return len(self.plan.columns[column].ends) > 1
+
+    def label(self, event: Event, column: int) -> str:
+        """The fullest words for a call that fit beside its column; the last resort may still have to be cut."""
+        words = ""
+        for words in labels(event):
+            if width(words, MONO, CALL) <= self.room[column] - 13.5:
+                break
+        return words
+
+    def _brackets(self) -> float:
+        return max(width(f"× {times}", SANS, CALL, "bold") for _, _, times, _ in self.plan.blocks)
+
+    def _columns(self) -> None:
+        columns, shares = self.plan.columns, self._shares()
+        lines = [(len(column.ends) - 1) * self._pitch(len(column.ends)) for column in columns]
+        free = self.right - self.gutter - sum(lines)
+        budget = free - (min(_ARROW * sum(shares), free * 0.55) if len(columns) > 1 else 150)
+        for usual, failed in _SHORTER:
+            self.room = self._wants(usual, failed)
+            if sum(self.room) <= budget:
+                break
+        cap = max(self.room)
+        while sum(min(cap, room) for room in self.room) > budget and cap > 40:
+            cap -= 2
+        self.room = [min(cap, room) for room in self.room]
+        spare = max(free - sum(self.room), 0.0)
+        x = self.gutter + self.room[0]
+        self.x: list[list[float]] = []
+        for c, column in enumerate(columns):
+            if c > 0:
+                x += spare * shares[c - 1] / sum(shares) + (self.room[c - 1] if c > 1 else 0)
+            self.x.append([x + i * self._pitch(len(column.ends)) for i in range(len(column.ends))])
+            x = self.x[-1][-1]
+
+    def _wants(self, usual: int, failed: int) -> list[float]:
+        """The room that each column's words need, shortened so far; its heading, centred, must stay on the paper."""
+        wants = [width(heading(column), SANS, HEADING, "bold") / 2 + 10 for column in self.plan.columns]
+        for row in self.plan.rows:
+            if row.event is not None:
+                words = labels(row.event)
+                chosen = words[min(usual if row.event.failure is None else failed, len(words) - 1)]
+                wants[row.column] = max(wants[row.column], width(chosen, MONO, CALL) + 14)
+        return wants
+
+    def _shares(self) -> list[float]:
+        """How the room for arrows is divided among the gaps: bytes need it, a listener next to its server does not."""
+        shares = [0.2] * max(len(self.plan.columns) - 1, 1)
+        for arrow in self.plan.arrows:
+            if arrow.kind not in ("bytes", "datagram"):
+                continue
+            known = [self.plan.rows[y].column for y in (arrow.start, arrow.stop) if y is not None]
+            low = min(known) if len(known) == 2 else max(known[0] - 1, 0)
+            high = max(known) if len(known) == 2 else low + 1
+            for gap in range(low, min(high, len(shares))):
+                shares[gap] = max(shares[gap], 1 / (high - low))
+        return shares
+
+    @staticmethod
+    def _pitch(ends: int) -> float:
+        """Between the lines of one column."""
+        return max(3.0, min(22.0, 90 / max(ends - 1, 1)))
