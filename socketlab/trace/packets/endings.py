@@ -1,0 +1,122 @@
+"""How one side of a TCP connection left it: with FIN, with RST, with both, or not at all.
+
+FIN says "no more from me" and follows from `shutdown(SHUT_WR)` or the last `close`. RST says "this connection is no
+more" and follows from a `close` while bytes lie unread (RFC 2525, section 2.17), from SO_LINGER with 0 seconds
+(socket(7)), and from data that arrives for a socket that is closed already. A trace may have seen that call, or only
+its effect at the other end: a recv that returned b"", an ECONNRESET, an EPIPE.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import struct
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ..events import IN, OUT, Event
+from .headers import Address
+from .streams import Interval, moved
+
+
+@dataclass
+class Side:
+    """One side of a connection: its calls, and its address on the wire.
+
+    Without a name it is one whose calls the trace did not see. `made_up` is true where nobody knew the address.
+    """
+
+    name: str
+    address: Address
+    made_up: bool = False
+    events: list[Event] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.sent: list[Interval[Event]] = list(moved(self.events, OUT))
+        self.got: list[Interval[Event]] = list(moved(self.events, IN))
+        self.shut = next((event for event in self.events if _shuts(event)), None)
+        self.closed = self._last_close()
+        self.heard_the_end = self._first_end()
+        self.told_of_reset = next((event for event in self.events if self._is_told(event)), None)
+
+    @property
+    def traced(self) -> bool:
+        return bool(self.name)
+
+    def _last_close(self) -> Event | None:
+        """A socket of the kernel is closed with the last object that holds it, and not used after that."""
+        closes = [event for event in self.events if event.call == "close" and not event.failure]
+        used = max((event.number for *_, event in (*self.sent, *self.got)), default=0)
+        return closes[-1] if closes and closes[-1].number > used else None
+
+    def _first_end(self) -> Event | None:
+        """The first recv that returned b"" because nothing follows, and not because it asked for 0 bytes."""
+        last = self.got[-1][2].number if self.got else 0
+        for event in self.events:
+            if event.direction == IN and event.size == 0 and event.number > last and not re.match(r"0\b", event.asked):
+                return event
+        return None
+
+    def _is_told(self, event: Event) -> bool:
+        if event.failure is None or event.call.startswith("connect"):
+            return False
+        if event.failure.kind == "BrokenPipeError":  # or else it has itself said that it sends no more
+            return self.shut is None or self.shut.number > event.number
+        return event.failure.kind in ("ConnectionResetError", "ConnectionAbortedError")
+
+
+class Ending(NamedTuple):
+    """By which call a side left and when; or which call at the other side was the first to tell, and when."""
+
+    event: Event
+    at_ns: int
+    words: str = ""
+
+
+def endings(me: Side, other: Side) -> tuple[Ending | None, Ending | None]:
+    """The FIN and the RST of side `me`."""
+    close, heard = me.closed, other.heard_the_end
+    reset = _reset(me, other)
+    last = me.shut or (None if reset is not None and reset.event is close else close)
+    if heard is not None and (last is None or last.number > heard.number):
+        return Ending(heard, heard.end_ns, "heard the end"), reset
+    return (Ending(last, last.start_ns) if last is not None else None), reset
+
+
+def _reset(me: Side, other: Side) -> Ending | None:
+    close, heard, told = me.closed, other.heard_the_end, other.told_of_reset
+    in_peace = me.shut is None and heard is not None and (told is None or heard.number < told.number)
+    late = next((event for *_, event in other.sent if close is not None and _is_after(event, close)), None)
+    if close is not None and not in_peace:
+        if any(event.number < close.number and _lingers_not(event) for event in me.events):
+            return Ending(close, close.start_ns, "SO_LINGER with 0 seconds")
+        taken = me.got[-1][1] if me.got else 0
+        if any(stop > taken and _is_after(close, event) for _, stop, event in other.sent):
+            return Ending(close, close.start_ns, "bytes were left unread")
+        if told is not None and late is None:
+            return Ending(close, close.start_ns, "the peer was told of a reset")
+    if late is not None:
+        return Ending(late, late.start_ns, "the peer had closed already")
+    if told is not None:  # a send is told of a reset that came before it
+        return Ending(told, 0 if told.direction == OUT else told.end_ns, "was told of a reset")
+    return None
+
+
+def _is_after(event: Event, other: Event) -> bool:
+    return event.number > other.number and event.start_ns >= other.end_ns
+
+
+def _shuts(event: Event) -> bool:
+    return event.call == "shutdown" and not event.failure and event.asked in ("SHUT_WR", "SHUT_RDWR")
+
+
+def _lingers_not(event: Event) -> bool:
+    """Whether this is setsockopt(SOL_SOCKET, SO_LINGER, on, 0 seconds)."""
+    name, _, value = event.asked.partition(", ")
+    if event.call != "setsockopt" or name != "SO_LINGER" or event.failure:
+        return False
+    try:
+        linger = ast.literal_eval(value)
+        return bool((struct.unpack("ii", linger) if isinstance(linger, bytes) else linger) == (1, 0))
+    except (ValueError, SyntaxError, struct.error):
+        return False
