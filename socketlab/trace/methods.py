@@ -42,12 +42,13 @@ def _sending(base: Any, operation: Operation, recorder: Recorder) -> Any:
     """send and sendall."""
     clock, local, ends, keep, others = perf_counter, recorder.local, recorder.ends, recorder.keep, _other(recorder)
     describe, small, chunk = operations.send, SMALL, CHUNK
+    with_names = _calling(base, operation, recorder, describe)
     takes_all = operation.name == "sendall"
     __tracebackhide__ = True
 
     def method(*args: Any, **named: Any) -> Any:
         if named:
-            return base(*args, **named)  # raises TypeError, for it takes none
+            return with_names(*args, **named)
         start = clock()
         try:
             result = base(*args)
@@ -75,11 +76,12 @@ def _receiving(base: Any, operation: Operation, recorder: Recorder) -> Any:
     """recv."""
     clock, local, ends, keep, others = perf_counter, recorder.local, recorder.ends, recorder.keep, _other(recorder)
     describe, small, chunk = operations.recv, SMALL, CHUNK
+    with_names = _calling(base, operation, recorder, describe)
     __tracebackhide__ = True
 
     def method(*args: Any, **named: Any) -> Any:
         if named:
-            return base(*args, **named)
+            return with_names(*args, **named)
         start = clock()
         try:
             result = base(*args)

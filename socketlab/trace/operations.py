@@ -6,8 +6,8 @@ The slots `asked` and `moved` of a row (see `recorder`) depend on the direction 
     in      how many bytes were asked for           the payload as kept
     others  the arguments that matter, as text      the result as text
 
-In each of them `moved` is a `Failure` where the call raised. What few calls have besides is in an `Extra`; then the slot
-`operation` holds a `Special`, which is the operation with it.
+In each of them `moved` is a `Failure` where the call raised. What few calls have besides is in an `Extra`; then the
+slot `operation` holds a `Special`, which is the operation with it.
 """
 
 from __future__ import annotations

@@ -8,22 +8,22 @@ Events in a Distributed System, Communications of the ACM 21(7), 1978) is to ask
 1. The calls of one thread happened one after the other.
 2. Who received something received it after it was sent.
 
-From these two rules follows a partial order, *happens-before*: a before b if there is a chain of such steps from a to b.
+From these two rules follows a partial order, *happens-before*: a before b if a chain of such steps leads from a to b.
 Where there is no chain, neither knows of the other, and to say that one was first would say nothing about the program.
 
-Sockets give us the second rule byte by byte. A stream neither loses, repeats nor reorders, so the n-th byte that one end
-sent is the n-th byte that the other end got: to count them at both ends ties each `recv` to the `send` calls whose bytes
-it returned. Which two ends belong together follows from their addresses: each one's own name is the other's peer. So:
+Sockets give us the second rule byte by byte. A stream neither loses, repeats nor reorders, so the n-th byte that one
+end sent is the n-th byte that the other end got: to count them at both ends ties each `recv` to the `send` calls whose
+bytes it returned. Which two ends belong together follows from their addresses: each one's name is the other's peer. So:
 
 * a `recv` comes after every `send` of which it got a byte; datagrams likewise, by sender, receiver and content;
 * ``b""`` comes after the `shutdown` or `close` at the other end, and so does a reset;
 * an `accept` comes after the `connect` that it let in, and a `connect` after the `listen` that made it possible;
 * a call that fails because another thread has shut or closed its socket comes after that.
 
-A partial order can be written down in many ways. For a text that is the same on every run we need one, chosen by nothing
-but the program: start with the thread that opened the trace; whenever a call makes another one possible, tell that next
-(a message is followed to where it arrives); go on in a thread until it has to wait. Among threads that nothing else tells
-apart, the texts of their calls decide, and where these are equal it does not matter who is first.
+A partial order can be written down in many ways. For a text that is the same on every run we need one, chosen by
+nothing but the program: start with the thread that opened the trace; whenever a call makes another one possible, tell
+that next (a message is followed to where it arrives); go on in a thread until it has to wait. Among threads that
+nothing else tells apart, the texts of their calls decide, and where these are equal it does not matter who is first.
 
 One rule is loosened: a worker of socketlab's own servers begins anew with each connection that it accepts. Which of the
 idle workers gets a connection is the scheduler's choice, and says nothing about the program.
@@ -40,6 +40,7 @@ from .events import IN, OUT, Failure
 from .operations import Extra, Operation, Special
 from .recorder import SLOTS, Cut, Lane
 from .sight import End
+from .under_way import UNKNOWN
 
 MSG_PEEK, MSG_OOB = int(socket.MSG_PEEK), int(socket.MSG_OOB)
 NOT_DATA = int(getattr(socket, "MSG_ERRQUEUE", 0))  # error reports, not bytes of the stream
@@ -69,19 +70,17 @@ class Row:
 
     def __init__(self, lane: int, slots: Sequence[Any]) -> None:
         self.lane = lane
-        self.start, self.end, self.who, self.operation, self.asked, self.moved = slots
-        self.where = None
-        if type(self.operation) is Special:
-            self.operation, self.where = self.operation.operation, self.operation.extra
+        operation: Any
+        self.start, self.end, self.who, operation, self.asked, self.moved = slots
+        self.where: Extra | None = None
+        self.operation: Operation = operation
+        if isinstance(operation, Special):
+            self.operation, self.where = operation.operation, operation.extra
         self.inside: Row | None = None
         self.number = 0
         self.offset: int | None = None
         self.pieces: list[Bytes] | None = None
         self.after: list[Row] | None = None
-
-    who: End | None
-    operation: Operation
-    where: Extra | None
 
     @property
     def name(self) -> str:
@@ -210,7 +209,7 @@ class Told:
         self.ends = tuple(ends)
 
     def _pair_unix_ends(self) -> None:
-        """Clients of a Unix socket have no name. Its queue is first in, first out: connects and accepts match in turn."""
+        """Clients of a Unix socket have no name, but its queue is first in, first out: connects and accepts in turn."""
         knocking: dict[Any, list[Row]] = defaultdict(list)
         let_in: dict[Any, list[Row]] = defaultdict(list)
         for row in self._rows:
@@ -270,11 +269,14 @@ class Told:
         for (end, tls), sends in sent.items():
             partner = self._partner.get(end)
             receives = got.get((partner, tls), []) if partner is not None else []
-            _tie(sorted(sends, key=_ended), sorted(receives, key=_ended), edges)
+            unread = partner.unread if partner is not None else 0
+            _find_unseen(sends, receives, unread)
+            _tie(sorted(sends, key=_ended), sorted(receives, key=_ended), unread, edges)
         for (end, tls), receives in got.items():
             partner = self._partner.get(end)
             if partner is None or (partner, tls) not in sent:
-                _tie([], sorted(receives, key=_ended), edges)
+                _find_unseen([], receives, end.unread)
+                _tie([], sorted(receives, key=_ended), end.unread, edges)
         _tie_datagrams(sorted(posted, key=_ended), sorted(delivered, key=_ended), self._partner, edges)
 
     def _endings(self, edges: _Edges) -> None:
@@ -352,7 +354,21 @@ def _outermost(row: Row) -> Row:
     return row
 
 
-def _tie(sends: list[Row], receives: list[Row], edges: _Edges) -> None:
+def _find_unseen(sends: list[Row], receives: list[Row], unread: int) -> None:
+    """Fill in what a recv returned that began before the trace: all that was sent and that nobody else got."""
+    for row in receives:
+        if row.moved is UNKNOWN:
+            got = sum(other.size or 0 for other in receives if other is not row and not other.flags & MSG_PEEK)
+            size = sum(sent.size or 0 for sent in sends) - unread - got
+            before = b""
+            for sent in sorted(sends, key=_ended):
+                before += sent.data or b""
+                if len(before) >= size:
+                    break
+            row.moved = Cut(before[: max(size, 0)], size) if 0 <= len(before) < size else before[: max(size, 0)]
+
+
+def _tie(sends: list[Row], receives: list[Row], unread: int, edges: _Edges) -> None:
     """One direction of a stream: the n-th byte out is the n-th byte in."""
     urgent: deque[Row] = deque()
     stream: list[tuple[Row, int, int]] = []  # a send, where its bytes begin in the stream, where they end
@@ -368,7 +384,10 @@ def _tie(sends: list[Row], receives: list[Row], edges: _Edges) -> None:
         if size:
             stream.append((row, position, position + size))
         position += size
-    position, at = 0, 0
+    # What was read beyond all that was sent and is not in the queue had been sent before the trace.
+    read = sum(row.size or 0 for row in receives if not row.flags & (MSG_PEEK | MSG_OOB))
+    early = max(0, read + unread - position) if sends and receives and not (sends[0].who and sends[0].who.origin) else 0
+    position, at = -early, 0
     for row in receives:
         size = row.size or 0
         if row.flags & MSG_OOB:
@@ -442,7 +461,8 @@ def _is_for_many(sent: Row) -> bool:
     if not isinstance(address, tuple) or not isinstance(address[0], str):
         return False
     first = address[0].partition(".")[0]
-    return address[0].lower().startswith("ff") or (first.isdigit() and 224 <= int(first)) or address[0] == "<broadcast>"
+    group = address[0].lower().startswith("ff") or (first.isdigit() and int(first) >= 224)
+    return group or address[0] == "<broadcast>"
 
 
 def _may_be(sent: Row, got: Row, sender: Any) -> bool:

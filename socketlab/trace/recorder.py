@@ -23,6 +23,7 @@ from __future__ import annotations
 import os
 import threading
 import warnings
+from _thread import get_ident
 from collections import deque
 from time import perf_counter
 from types import FrameType
@@ -59,17 +60,17 @@ class Lane:
         self.log: list[Any] = []
 
     def between(self, opened: float, closed: float) -> list[Any]:
-        """The slots of the calls that ran wholly between these two moments."""
+        """The slots of the calls that came back between these two moments."""
         found: list[Any] = []
         for log in (*self.put_aside, self.log):
             log = log[: len(log) // SLOTS * SLOTS]
-            if not log or log[1 - SLOTS] < opened:  # ends never go back in a lane, so all of it was before
+            if not log or log[1 - SLOTS] < opened or log[1] > closed:  # ends never go back in a lane
                 continue
-            if min(log[::SLOTS]) >= opened and log[1 - SLOTS] <= closed:
+            if log[1] >= opened and log[1 - SLOTS] <= closed:
                 found += log
             else:
                 for at in range(0, len(log), SLOTS):
-                    if log[at] >= opened and log[at + 1] <= closed:
+                    if opened <= log[at + 1] <= closed:
                         found += log[at : at + SLOTS]
         return found
 
@@ -86,16 +87,20 @@ class Recorder:
         self.stopped_at: float | None = None  # when the limit of events was reached
         self.closed = False
         self.faults: deque[Exception] = deque(maxlen=100)  # our own, while something was written down
+        self.under_way: dict[int, Any] = {}  # see the module of that name
         self._lock = threading.Lock()
 
     # -- called from the methods in `methods` ----------------------------------------------------------------------
 
     def put(self, start: float, end: float, who: End | None, operation: Any, asked: Any, moved: Any) -> None:
         """Add one call to this thread's lane."""
+        from .under_way import came_back
+
         try:
             log = self.local.log
         except AttributeError:
             log = self._new_lane()
+            log += came_back(self.under_way.get(get_ident()), self.opened, start, who)
         log += (start, end, who, operation, asked, moved)
         if len(log) >= CHUNK:
             self.put_aside()
@@ -177,6 +182,7 @@ def begin(token: object, events: int, payload: int) -> Recorder:
     """A trace opens: the recorder that it shares, at work."""
     global _current
     from .methods import install
+    from .under_way import calls_under_way
 
     with Uninterrupted(), _lock:
         if _current is None:
@@ -184,6 +190,7 @@ def begin(token: object, events: int, payload: int) -> Recorder:
             recorder.allow(events, payload)
             install(recorder)
             _current = recorder
+            recorder.under_way = calls_under_way(recorder)
         else:
             _current.allow(events, payload)
         _open[id(token)] = None

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from typing import Any
 
 from .events import Endpoint
-from .order import Row, Told, _name
+from .order import Told, _name
 from .recorder import Lane
 from .sight import End
 
@@ -62,7 +62,7 @@ def name_ends(told: Told, opener: int | None) -> dict[End, Endpoint]:
     first_of: dict[End, End] = {}
     for end in order:
         partner = told.partner(end)
-        first_of[end] = first_of[partner] if partner in first_of else end
+        first_of[end] = first_of.get(partner, end) if partner is not None else end
     roles = {end: role(end) for end in order}
 
     # Both ends of a conversation have the same number; roles that occur once have none.

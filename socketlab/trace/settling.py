@@ -1,10 +1,10 @@
 """When a trace closes, others may be about to note what has happened already.
 
 A client closes its connection, and the trace ends on the next line; the server's thread, on another CPU, has been told
-of the end, but has not returned from `recv` yet. Whether its ``b""`` is part of the trace would depend on chance. So the
-trace first waits until nothing is under way: until every thread that it has seen either has ended or stands in a call
-that the kernel cannot complete now, because nobody has written, connected or closed. That takes microseconds; a thread
-that is busy with something else is given `PATIENCE`, and no more.
+of the end, but has not returned from `recv` yet. Whether its ``b""`` is part of the trace would depend on chance. So
+the trace first waits until nothing is under way: until every thread that it has seen either has ended or stands in a
+call that the kernel cannot complete now, because nobody has written, connected or closed. That takes microseconds; a
+thread that is busy with something else is given `PATIENCE`, and no more.
 """
 
 from __future__ import annotations

@@ -31,7 +31,10 @@ _NOT_THE_PROGRAM = ("zmq.", "tornado.", "ipykernel.", "jupyter_client.", "debugp
 class End:
     """One socket of the kernel, as far as it was seen."""
 
-    __slots__ = ("family", "helper", "hidden", "inode", "listening", "local", "origin", "peer", "proto", "tls", "type")
+    __slots__ = (
+        *("family", "helper", "hidden", "inode", "listening", "local", "origin", "peer", "proto", "tls", "type"),
+        "unread",
+    )
 
     def __init__(self) -> None:
         self.inode: int | None = None
@@ -42,6 +45,7 @@ class End:
         self.hidden = False
         self.helper = False  # made by socketlab.servers
         self.tls = False
+        self.unread = 0  # bytes in its queue when the trace closed
         #: How the program came by it: "" (it was there before), "new", "connect", "accept", "left", "right".
         self.origin = ""
 
@@ -63,11 +67,10 @@ class End:
         if self.tls:
             return "tls"
         unix = self.family == getattr(socket, "AF_UNIX", None)
-        if self.family in (socket.AF_INET, socket.AF_INET6) and self.proto in (0, 6, 17):
-            if self.type in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-                return "tcp" if self.type == socket.SOCK_STREAM else "udp"
-        if unix and self.type in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-            return "unix stream" if self.type == socket.SOCK_STREAM else "unix datagram"
+        internet = self.family in (socket.AF_INET, socket.AF_INET6) and self.proto in (0, 6, 17)
+        if (internet or unix) and self.type in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            names = {False: ("tcp", "udp"), True: ("unix stream", "unix datagram")}[unix]
+            return names[self.type == socket.SOCK_DGRAM]
         names = []
         for number, kinds in ((self.family, socket.AddressFamily), (self.type, socket.SocketKind)):
             try:
@@ -99,6 +102,25 @@ class Ends(dict[int, End]):
             return self._by_inode.get(os.fstat(fd).st_ino)
         except (OSError, OverflowError, TypeError):
             return None
+
+    def behind(self, fd: int) -> End | None:
+        """The end behind a descriptor, whether an object of it has been seen or not; None where it is no socket."""
+        end = self.at(fd)
+        if end is None:
+            try:
+                sock = Plain(fileno=os.dup(fd))
+            except OSError:
+                return None
+            try:
+                end = self._first_sight(sock, None)
+            finally:
+                sock.close()
+        return end
+
+    def alive(self) -> list[tuple[Any, End]]:
+        """The socket objects that have been seen and not been freed, with their ends."""
+        found = [(reference(), self.get(key)) for key, reference in tuple(self._watched.items())]
+        return [(sock, end) for sock, end in found if sock is not None and end is not None]
 
     def _first_sight(self, sock: Any, caller: FrameType | None) -> End:
         try:

@@ -16,6 +16,7 @@ from .operations import flag_names
 from .order import Row, Told
 from .roles import name_ends, name_threads
 from .settling import settle
+from .under_way import look_into_queues
 
 #: How many calls a trace records unless told otherwise; a call takes about 110 bytes.
 EVENTS = 1_000_000
@@ -63,6 +64,7 @@ class Trace:
             settle(self._recorder)
         finally:
             self._closed = perf_counter()
+            look_into_queues(self._recorder)
             self._lanes = self._taken(self._closed)
             self._told = None
             self._recorder = None
