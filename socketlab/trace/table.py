@@ -18,12 +18,13 @@ from typing import Any
 
 from .events import IN, OUT, Event, shown
 from .folding import Fold, fold
-from .ladder_text import printable
+from .text_words import clip, printable
 
 __all__ = ["ROWS", "Table", "table"]
 
 #: A longer table is folded.
 ROWS = 200
+_CELL = 44  # characters of a cell in the text; the HTML has all of them, and scrolls
 _HEADS = ("", "end", "call", "outcome", "bytes", "from or after")
 _TIMES = ("start, ms", "took", "thread")
 _RIGHT_ALIGNED = ("", "bytes", "start, ms", "took")
@@ -47,10 +48,13 @@ _STYLE = """<style>
 def table(events: Sequence[Event], *, everything: bool = False, times: bool = False, rows: int = ROWS) -> Table:
     """The calls as a table that shows itself as text and, in a notebook, as HTML.
 
-    Unless `everything` is true, what socketlab's servers called for themselves is left out; calls made inside other
-    calls stand below them in either case. With `times`, the HTML has the start of each call in milliseconds since the
-    trace was opened, its duration, and its thread; such a cell differs on each run, its text does not. More than
-    `rows` rows are folded, and if that is not enough, the middle is left out.
+    Unless `everything` is true, what socketlab's servers called for themselves is left out, and the calls are numbered
+    as they are shown: the threads of a server close their doors in no certain order, and `Event.number`, which the
+    table has with `everything`, counts that too. Calls made inside other calls stand below them in either case.
+
+    With `times`, the HTML has the start of each call in milliseconds since the trace was opened, its duration, and its
+    thread; such a cell differs on each run, its text does not. More than `rows` rows are folded, and if that is not
+    enough, the middle is left out.
 
     Raises ValueError for rows < 10.
     """
@@ -67,6 +71,7 @@ class Table:
         calls = [event for event in events if everything or not event.housekeeping]
         self.calls = len(calls)
         self.left_out = len(events) - self.calls
+        self._places = None if everything else {event.number: i for i, event in enumerate(calls, 1)}
         blocks = fold(calls, _sameness) if len(calls) > most else [Fold((i,)) for i in range(len(calls))]
         lines = [(leaf, [calls[i] for i in leaf.rows]) for block in blocks for leaf in block.leaves()]
         self._skipped: tuple[int, int] | None = None  # before which row, and how many calls
@@ -75,6 +80,8 @@ class Table:
             self._skipped = head, sum(len(every) for _, every in lines[head:-tail])
             lines = lines[:head] + lines[-tail:]
         self._every = [every for _, every in lines]
+        wanted = {piece.sent for every in self._every for piece in every[0].pieces}
+        self._sizes = {event.number: event.size for event in events if event.number in wanted}
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -84,7 +91,7 @@ class Table:
     @property
     def rows(self) -> list[tuple[str, ...]]:
         """The cells, as text that is the same on each run of a deterministic program."""
-        return [_cells(every) for every in self._every]
+        return [self._cells(every) for every in self._every]
 
     def __len__(self) -> int:
         """How many calls it is about, folded ones included."""
@@ -94,7 +101,8 @@ class Table:
         if not self.calls:
             return f"no calls{self._rest()}"
         cells = [_HEADS, *self.rows]
-        widths = [min(max(map(len, column)), 64) for column in zip(*cells, strict=True)]
+        cells = [tuple(clip(cell, _CELL) for cell in row) for row in cells]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines = []
         for row in cells:
             texts = [
@@ -111,8 +119,7 @@ class Table:
         """What is not in the table, in words."""
         if not self.left_out:
             return ""
-        calls = "1 call" if self.left_out == 1 else f"{self.left_out:,} calls"
-        return f"({calls} of socketlab's own left out; everything=True shows them)"
+        return "(socketlab's own calls are left out; everything=True shows them)"  # how many there are is not certain
 
     def _repr_html_(self) -> str:
         heads = (*_HEADS, *_TIMES) if self.times else _HEADS
@@ -130,7 +137,7 @@ class Table:
 
     def _html_row(self, every: Sequence[Event], heads: Sequence[str]) -> str:
         event = every[0]
-        cells = (*_cells(every), *_timed(every)) if self.times else _cells(every)
+        cells = (*self._cells(every), *_timed(every)) if self.times else self._cells(every)
         parts = []
         for head, cell in zip(heads, cells, strict=True):
             kind = " class='sl-code'" if head in ("call", "outcome") else _figure(head)
@@ -143,6 +150,53 @@ class Table:
         row = f"<tr class='{' '.join(kinds)}'>" if kinds else "<tr>"
         return f"{row}{''.join(parts)}</tr>"
 
+    def _cells(self, every: Sequence[Event]) -> tuple[str, ...]:
+        """The text of a row: that of its first call, and what the others add to it."""
+        event, many = every[0], len(every) > 1
+        number = self._number(event.number) + (f" … × {len(every):,}" if many else "")
+        asked, payload = printable(event.asked), ""
+        if event.direction and event.data is not None:
+            payload = shown(event.data, event.size)
+            if any(other.data != event.data for other in every):
+                payload += ", …"
+        if event.direction == OUT:
+            asked = ", ".join(filter(None, (payload, asked)))
+        inside = "  " if event.inside is not None else ""
+        call = f"{inside}{printable(event.call)}({asked})"
+        if event.failure is not None:
+            outcome = f"✗ {printable(str(event.failure))}"
+        else:
+            result = printable(event.result)
+            if any(other.result != event.result for other in every):
+                result += ", …"
+            outcome = ", ".join(filter(None, (payload if event.direction == IN else "", result)))
+        moved = [other.size for other in every if other.size is not None]
+        size = f"{sum(moved):,}" if moved else ""
+        end = printable(event.end.name) if event.end is not None else ""
+        return number, end, call, outcome, size, "" if many else self._origin(event)
+
+    def _origin(self, event: Event) -> str:
+        """The calls whose bytes it got, with the part of each that it was not whole; else those it had to wait for."""
+        got = [piece for piece in event.pieces if piece.received == event.number and self._number(piece.sent)]
+        if got:
+            words = [
+                self._number(piece.sent)
+                + ("" if len(piece) == self._sizes.get(piece.sent) else f"[{piece.start}:{piece.stop}]")
+                for piece in got
+            ]
+            return ", ".join(words) if len(words) <= 4 else f"{words[0]} … {words[-1]} ({len(words):,} calls)"
+        if event.direction != OUT and event.after:
+            words = [word for word in map(self._number, event.after) if word]
+            return ", ".join(words[:4]) + (", …" if len(words) > 4 else "")
+        return ""
+
+    def _number(self, number: int) -> str:
+        """The number of a call in this table, "" where it is not in it."""
+        if self._places is None:
+            return f"{number:,}"
+        place = self._places.get(number)
+        return f"{place:,}" if place is not None else ""
+
 
 def _figure(head: str) -> str:
     return " class='sl-figure'" if head in _RIGHT_ALIGNED else ""
@@ -154,43 +208,6 @@ def _sameness(event: Event) -> Hashable:
     failure = str(event.failure) if event.failure is not None else ""
     quiet = event.housekeeping, event.inside is not None
     return event.call, end, event.asked, failure, quiet, event.size == 0, event.peek, event.direction
-
-
-def _cells(every: Sequence[Event]) -> tuple[str, ...]:
-    """The text of a row: that of its first call, and what the others add to it."""
-    event, many = every[0], len(every) > 1
-    number = f"{event.number:,} … × {len(every):,}" if many else f"{event.number:,}"
-    asked, payload = printable(event.asked), ""
-    if event.direction and event.data is not None:
-        payload = shown(event.data, event.size)
-        if any(other.data != event.data for other in every):
-            payload += ", …"
-    if event.direction == OUT:
-        asked = ", ".join(filter(None, (payload, asked)))
-    inside = "  " if event.inside is not None else ""
-    call = f"{inside}{printable(event.call)}({asked})"
-    if event.failure is not None:
-        outcome = f"✗ {printable(str(event.failure))}"
-    else:
-        result = printable(event.result)
-        if any(other.result != event.result for other in every):
-            result += ", …"
-        outcome = ", ".join(filter(None, (payload if event.direction == IN else "", result)))
-    moved = [other.size for other in every if other.size is not None]
-    size = f"{sum(moved):,}" if moved else ""
-    end = printable(event.end.name) if event.end is not None else ""
-    return number, end, call, outcome, size, "" if many else _origin(event)
-
-
-def _origin(event: Event) -> str:
-    """The calls whose bytes it got, with the part of each that it was not whole; else those it had to wait for."""
-    got = [piece for piece in event.pieces if piece.received == event.number]
-    if got:
-        words = [f"{piece.sent:,}[{piece.start:,}:{piece.stop:,}]" for piece in got]
-        return ", ".join(words) if len(words) <= 4 else f"{words[0]} … {words[-1]} ({len(words):,} calls)"
-    if event.direction != OUT and event.after:
-        return ", ".join(f"{number:,}" for number in event.after[:4]) + (", …" if len(event.after) > 4 else "")
-    return ""
 
 
 def _timed(every: Sequence[Event]) -> tuple[str, ...]:
