@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from .affinity import one_cpu
     from .descriptors import Life, follow_descriptors
     from .plots import Picture, distribution, figure, lanes
+    from .socket_rows import SocketRow
+    from .socket_table import Sockets, netstat
     from .spans import Span, Stopwatch
+    from .tcp_fields import TcpInfo, tcp_info
     from .timing import Timing, bytes_text, measure, seconds_text
     from .traffic import PeerError, Rate, connect_rate, round_trips, throughput
 
@@ -25,8 +28,11 @@ __all__ = [
     "PeerError",
     "Picture",
     "Rate",
+    "SocketRow",
+    "Sockets",
     "Span",
     "Stopwatch",
+    "TcpInfo",
     "Timing",
     "bytes_text",
     "connect_rate",
@@ -35,17 +41,23 @@ __all__ = [
     "follow_descriptors",
     "lanes",
     "measure",
+    "netstat",
     "one_cpu",
     "round_trips",
     "seconds_text",
+    "tcp_info",
     "throughput",
 ]
 
+# No module has the name of a function: importing it would put itself in the function's place here.
 _ROOMS = {
     "affinity": ("one_cpu",),
     "descriptors": ("Life", "follow_descriptors"),
     "plots": ("Picture", "distribution", "figure", "lanes"),
+    "socket_rows": ("SocketRow",),
+    "socket_table": ("Sockets", "netstat"),
     "spans": ("Span", "Stopwatch"),
+    "tcp_fields": ("TcpInfo", "tcp_info"),
     "timing": ("Timing", "bytes_text", "measure", "seconds_text"),
     "traffic": ("PeerError", "Rate", "connect_rate", "round_trips", "throughput"),
 }
