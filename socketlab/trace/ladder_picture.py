@@ -52,7 +52,7 @@ def ladder(events: Iterable[Event], *, title: str = "", rows: int = ROWS) -> Pic
     if rows < 3:
         raise ValueError(f"ladder wanted room for at least 3 rows, but got {rows}")
     what = plan(events, rows)
-    tall = _TITLE + Layout.y(len(what.rows)) + _FOOT
+    tall = _TITLE + Layout.y(len(what.rows) - 0.5) + 4 + _FOOT
     picture = figure(height=-(-tall // 7.2) / 10)  # tenths of an inch: whole pixels in the figure's repr
     (ax,) = picture.axes
     picture.set_layout_engine("none")

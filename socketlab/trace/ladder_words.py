@@ -76,7 +76,10 @@ def labels(event: Event) -> list[str]:
     came = outcome(event)
     if (event.direction == IN and event.size) or re.fullmatch(r"<[^<>]+>(, <[^<>]+>)*", event.result):
         came = ""
-    return list(dict.fromkeys((head + literal(came), head, f"{name}(…)" if asked else head)))
+    came = literal(came)
+    short = head if len(came) > 8 else head + came
+    bare = short if len(asked) <= 6 else f"{name}(…){came if len(came) <= 8 else ''}"
+    return list(dict.fromkeys((head + came, short, bare)))
 
 
 def on_arrow(arrow: Arrow, what: Plan) -> Iterator[str]:
@@ -119,7 +122,7 @@ def clock(rows: Sequence[Row]) -> list[str]:
         return [""] * len(rows)
     total = max(known)
     unit, size = next(((u, s) for u, s in (("s", 10**9), ("ms", 10**6)) if total >= s), ("µs", 10**3))
-    places = 0 if total >= 100 * size or unit == "µs" else 1 if total >= 10 * size else 2
+    places = 0 if unit == "µs" else 1 if total >= 10 * size else 2
     rising = set(_rising(times))
     said: list[str] = []
     last = ""
