@@ -1,8 +1,8 @@
 """Fold what repeats: 1,000 calls that are one exchange of four, 250 times over, become four rows and "250 ×".
 
-A repetition is a *tandem repeat*: a block of rows that follows itself, at least `least` times. Blocks are found from
-left to right, at each place the shortest that repeats, and then once more among what came of that, so that "send, three
-recvs" a hundred times over becomes a fold within a fold. (Finding all repetitions of a word is a classic of the theory
+A repetition is a *tandem repeat*: a block of rows that follows itself, at least `least` times. First single rows are
+folded, then blocks, from left to right, at each place the shortest that repeats, and then once more among what came of
+that, so that "send, three recvs" a hundred times over becomes a fold within a fold. (Finding all repetitions of a word is a classic of the theory
 of strings: Main and Lorentz, Journal of Algorithms 5, 1984. A reader needs only one way of folding, so greedy will do.)
 
 Two rows are the same when their keys are equal; what makes a key is the caller's choice, and so the text, the picture
@@ -76,8 +76,8 @@ def fold(
         raise ValueError(f"fold wanted least to be 2 or more, but got {least!r}: once is no repetition")
     folds = [Fold((i,)) for i in range(len(rows))]
     keys: list[Hashable] = list(rows) if key is None else [key(row) for row in rows]
-    if loose:  # first only what comes several times in a row, whether twice or two hundred times
-        folds, keys = _pass(folds, keys, 2, 1, loose)
+    # First what comes several times in a row: "3 × recv" within a block reads better than three rows of it.
+    folds, keys = _pass(folds, keys, 2 if loose else least, 1, loose)
     for _ in range(4):  # deeper nesting than this helps nobody
         before = len(folds)
         folds, keys = _pass(folds, keys, least, LONGEST, loose)

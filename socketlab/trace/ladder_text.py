@@ -33,6 +33,8 @@ from .text_sides import Sides
 
 WIDTH = 100
 LINES = 40
+#: How rows are folded, the least first: what makes them the same (see `_sameness`), loosely or not, from how many on.
+_LEVELS = ((0, False, 4), (1, False, 3), (1, True, 3), (2, False, 3), (2, True, 3))
 
 NOTHING = (
     "Nothing was recorded: no socket call came back while the trace was open. "
@@ -71,15 +73,19 @@ def _nothing(events: Sequence[Event]) -> str:
 
 def _folded(made: Sequence[Row], traffic: Traffic, lines: int) -> list[Fold]:
     """The least folding that gets the rows into `lines`; where none does, the one that goes furthest."""
-    best = fold(made, lambda row: _sameness(row, traffic, 0), least=4)
-    for level, loose in ((1, False), (1, True), (2, False), (2, True)):
-        if sum(block.lines for block in best) <= lines:
-            break
+    best: list[Fold] = []
+    for level, loose, least in _LEVELS[len(made) >= 50 * lines :]:  # a long trace is never short enough at once
         keys = [_sameness(row, traffic, level) for row in made]
-        blocks = fold(keys, loose=loose)
-        if sum(block.lines for block in blocks) < sum(block.lines for block in best):
+        blocks = fold(keys, least=least, loose=loose)
+        if not best or _lines(blocks) < _lines(best):
             best = blocks
+        if _lines(best) <= lines:
+            break
     return best
+
+
+def _lines(blocks: Iterable[Fold]) -> int:
+    return sum(block.lines for block in blocks)
 
 
 def _sameness(row: Row, traffic: Traffic, level: int) -> Hashable:
@@ -105,7 +111,7 @@ def _sameness(row: Row, traffic: Traffic, level: int) -> Hashable:
 
 def _cut(blocks: list[Fold], lines: int) -> tuple[list[Fold], list[Fold], list[Fold]]:
     """The beginning, what is left out, and the end."""
-    if sum(block.lines for block in blocks) <= lines:
+    if _lines(blocks) <= lines:
         return blocks, [], []
     head = _fitting(blocks, lines * 2 // 3)
     tail = _fitting(blocks[: head - 1 if head else None : -1], lines - lines * 2 // 3 - 1)

@@ -61,12 +61,15 @@ class Traffic:
         self.took: dict[int, list[int]] = {}
         self.read: dict[int, int] = {}
         self._outer, self._base = _outer_calls(events, self.by_number)
-        pieces: dict[int, dict[Piece, None]] = {}
+        pieces: dict[int, list[Piece]] = {}
         for event in events:
-            for piece in event.pieces:
-                pieces.setdefault(self.shown_as(piece.received), {})[piece] = None
-        for received in sorted(pieces):
-            self._add(received, list(pieces[received]))
+            if event.direction == IN and event.pieces:
+                if event.number in self._outer or event.number in pieces:  # a call and those inside it are one
+                    pieces.setdefault(self.shown_as(event.number), []).extend(event.pieces)
+                else:
+                    pieces[event.number] = list(event.pieces)
+        for received, got in pieces.items():
+            self._add(received, got)
 
     def shown_as(self, number: int) -> int:
         """The number of the call that stands for this one: itself, or the shown one that made it."""
@@ -83,15 +86,16 @@ class Traffic:
         shares: list[Share] = []
         end = 0
         for piece in pieces:
+            size = piece.stop - piece.start
             at = base.get(piece.received, 0) + piece.at
-            if at < end and len(piece):
+            if at < end and size:
                 continue
-            end = at + len(piece)
+            end = at + size
             start = base.get(piece.sent, 0) + piece.start
-            share = Share(self.shown_as(piece.sent), start, start + len(piece))
-            if shares and shares[-1].sent == share.sent and shares[-1].stop == share.start and len(piece):
-                share = Share(share.sent, shares.pop().start, share.stop)
-            shares.append(share)
+            sent = self._outer.get(piece.sent, piece.sent)
+            if shares and size and shares[-1].sent == sent and shares[-1].stop == start:
+                start = shares.pop().start
+            shares.append(Share(sent, start, base.get(piece.sent, 0) + piece.stop))
         self.got[received] = shares
         receiver = self.by_number.get(received)
         for share in shares:
@@ -150,7 +154,7 @@ def _tie(first: Event, second: Event, traffic: Traffic) -> str:
             return ""
         if datagram(second):
             return DATAGRAM
-        return BYTES if shares[0].stop - shares[0].start == first.size else ""
+        return BYTES if shares[0].stop - shares[0].start == first.size == second.size else ""
     if first.number not in traffic.causes(second):
         return ""
     if second.call == "accept" and first.call in _CONNECTING and second.failure is None:

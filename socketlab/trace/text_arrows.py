@@ -150,6 +150,9 @@ class Arrows:
             if known and all(self._whole(share) for share in shares):
                 return f"{self.letters[sent[0]]} to {self.letters[sent[-1]]}"
             return f"{count_bytes(total)} of {len(sent):,} sends" if len(sent) > 1 else count_bytes(total)
+        early = total - sum(share.stop - share.start for share in shares)
+        if early > 0 and not datagram(events[0]):
+            return f"{early:,} earlier + {count_bytes(total - early)}"  # sent when no trace was open
         text = " + ".join(map(self._part, shares))
         return text if len(text) <= _LABEL else " + ".join(self._part(share, brief=True) for share in shares)
 
