@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .events import IN, OUT, Event
+from .events import OUT, Event
 from .ladder_plan import CLOSING, LOOKS, WAITED_NS
 from .ladder_words import MONO, SANS, cut, literal, width
 
@@ -62,7 +62,7 @@ def timeline(events: Iterable[Event], *, title: str = "", bars: int = BARS) -> P
 
     `title` replaces the finding that is stated above it. More than `bars` calls are drawn as shares of steps of time.
     What calls make for themselves (`send` inside `sendfile`) is part of their bar; calls that only look, and
-    socketlab's own housekeeping, are small and grey. Where there are no calls, the picture says so. Its height depends
+    socketlab's own housekeeping, are small and grey; threads with nothing else have no lane. Where there are no calls, the picture says so. Its height depends
     on the number of threads alone.
     """
     from ..measure.plots import figure
@@ -112,7 +112,7 @@ def _lanes(events: Iterable[Event]) -> dict[str, list[Event]]:
     for event in events:
         if event.inside is None:
             lanes.setdefault(event.thread, []).append(event)
-    return lanes
+    return {name: calls for name, calls in lanes.items() if any(kind_of(event) != "looks" for event in calls)}
 
 
 def _finding(lanes: dict[str, list[Event]]) -> str:
@@ -128,10 +128,9 @@ def _finding(lanes: dict[str, list[Event]]) -> str:
     }
     most = max(waits, key=lambda name: waits[name])
     if waits[most]:
-        return f"{most} waits in its calls for {waits[most] / end:.0%} of {seconds_text(end / 1e9, 2)}".replace(
-            "%", " %"
-        )
-    return f"{sum(map(len, lanes.values())):,} calls, and none of them waits"
+        share = min(100, round(waits[most] / end * 100))
+        return f"{most} spends {share} % of {seconds_text(end / 1e9, 2)} waiting"
+    return f"{sum(map(len, lanes.values())):,} calls, and none takes {seconds_text(WAITED_NS / 1e9)}"
 
 
 # -- a bar for each call ---------------------------------------------------------------------------------------------
@@ -169,7 +168,7 @@ def _bars(ax: Axes, calls: Sequence[Event], bottom: float, high: float) -> None:
 
 
 def _words(ax: Axes, calls: Sequence[Event], y: float, scale: float) -> None:
-    """Names above the bars, each beginning at its bar; names that find no room share one. `scale` is points a second."""
+    """Names above the bars, each beginning at its bar; without room they share one. `scale` is points a second."""
     placed: list[tuple[float, list[str]]] = []  # x in points, names
 
     def long(names: list[str]) -> float:
@@ -251,14 +250,14 @@ def _legend(picture: Picture, calls: Sequence[Event], few: bool, end: float) -> 
     from ..measure.timing import seconds_text
 
     seen = {kind_of(event) for event in calls}
-    handles = [Patch(**{**_look(kind, False), "gid": None}, label=kind) for kind in KINDS if kind in seen]
+    handles = [Patch(**_look(kind, False), label=kind) for kind in KINDS if kind in seen]
     if any(_waits(event, kind_of(event)) for event in calls):
-        look = {"facecolor": "#dfe1e4", "edgecolor": "#3a424b", "linewidth": 0.7, "hatch": "////"}
+        look: dict[str, Any] = {"facecolor": "#dfe1e4", "edgecolor": "#3a424b", "linewidth": 0.7, "hatch": "////"}
         handles.append(Patch(**look, label="waiting"))
     picture.legend(
-        handles=handles, loc="lower right", bbox_to_anchor=(1, 0), ncols=min(4, len(handles)), fontsize=8.5,
+        handles=handles, loc="lower right", bbox_to_anchor=(1, 0), ncols=len(handles) if len(handles) <= 5 else -(-len(handles) // 2), fontsize=8.5,
         frameon=False, labelcolor=_INK, columnspacing=1.3, handlelength=1.6, handletextpad=0.5, labelspacing=0.35,
     )  # fmt: skip
     if not few:
-        words = f"Height: share of each {seconds_text(end / STEPS, 2)}, {len(calls):,} calls"
+        words = f"{len(calls):,} calls; height: share of each {seconds_text(end / STEPS, 2)}"
         picture.axes[0].set_title(words, loc="right", fontsize=8.5, color=_FADED)
