@@ -31,6 +31,8 @@ Socket = socket.socket  # the class itself: a learner may bind the name to somet
 
 # What a server does that belongs to the story; all else that it calls is its own business.
 _STORY = frozenset(("accept", "close", "do_handshake", "recvfrom", "sendto"))
+# Of what their handlers do, this is no part of the lesson.
+_SETTINGS = frozenset(("settimeout", "setblocking", "setsockopt"))
 
 _Patch = tuple[Any, str, bool, Any, Any]  # owner, name, was it in the owner's own dict, the original, the replacement
 _patches: list[_Patch] = []
@@ -133,7 +135,7 @@ def _is_a_loops_own(frame: Any) -> bool:
     """An event loop waits all the time, and so does a server at its door; that is no call of the program."""
     while frame is not None and module_of(frame) in ("selectors", "select"):
         frame = frame.f_back
-    return frame is None or module_of(frame).startswith(("asyncio", "socketlab.servers")) or is_not_the_program(frame)
+    return frame is None or module_of(frame).startswith(("asyncio", "socketserver", "socketlab.servers")) or is_not_the_program(frame)
 
 
 def _other(recorder: Recorder) -> Any:
@@ -168,6 +170,8 @@ def _other(recorder: Recorder) -> Any:
             failure = None if error is None else words_of(error)
             asked, moved, where = describe(recorder, who, args, named, result)
             helper = caller is not None and is_helper(caller)
+            if caller is not None and operation.name in _SETTINGS and module_of(caller).startswith("socketlab."):
+                operation = operation.quiet
             if helper and who is not None and operation.name in ("socket", "socketpair"):
                 who.helper = True
                 who.hidden = operation.name == "socketpair"  # the bell of a door

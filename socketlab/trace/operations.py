@@ -352,9 +352,15 @@ def select_select(recorder: Recorder, who: Any, args: tuple[Any, ...], named: di
     return f"{counts[0]} to read, {counts[1]} to write{timeout}" if len(counts) > 1 else "", ready, None
 
 
+#: Digits of a number that somebody typed; a deadline's remainder has more, and others on each run.
+TYPED = 6
+
+
 def short(value: Any, most: int = 40) -> str:
     """The repr of an argument, in one line and not longer than `most`."""
-    if isinstance(value, (bool, int, float, str, bytes, tuple, type(None))):
+    if isinstance(value, float) and len(repr(value)) > TYPED:
+        text = "…"  # computed, from a clock as likely as not
+    elif isinstance(value, (bool, int, float, str, bytes, tuple, type(None))):
         text = repr(value)
     else:
         text = f"<{type(value).__name__}>"  # the repr of an object may contain its address

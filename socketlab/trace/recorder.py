@@ -59,19 +59,16 @@ class Lane:
         self.put_aside: list[list[Any]] = []
         self.log: list[Any] = []
 
-    def between(self, opened: float, closed: float) -> list[Any]:
-        """The slots of the calls that came back between these two moments."""
-        found: list[Any] = []
-        for log in (*self.put_aside, self.log):
-            log = log[: len(log) // SLOTS * SLOTS]
+    def between(self, opened: float, closed: float) -> list[list[Any]]:
+        """The slots of the calls that came back between these two moments, in one or more lists."""
+        found = []
+        for log in (*self.put_aside, self.log[: len(self.log) // SLOTS * SLOTS]):
             if not log or log[1 - SLOTS] < opened or log[1] > closed:  # ends never go back in a lane
                 continue
-            if log[1] >= opened and log[1 - SLOTS] <= closed:
-                found += log
-            else:
-                for at in range(0, len(log), SLOTS):
-                    if opened <= log[at + 1] <= closed:
-                        found += log[at : at + SLOTS]
+            if log[1] < opened or log[1 - SLOTS] > closed:
+                inside = (at for at in range(0, len(log), SLOTS) if opened <= log[at + 1] <= closed)
+                log = [slot for at in inside for slot in log[at : at + SLOTS]]
+            found.append(log)
         return found
 
 

@@ -6,8 +6,9 @@ import re
 from collections import Counter, defaultdict
 from typing import Any
 
+from .calls import name_of
 from .events import Endpoint
-from .order import Told, _name
+from .order import Told
 from .recorder import Lane
 from .sight import End
 
@@ -17,20 +18,20 @@ _GIVEN_BY_PYTHON = re.compile(r"Thread-\d+|ThreadPoolExecutor-|Dummy-\d+|asyncio
 def name_ends(told: Told, opener: int | None) -> dict[End, Endpoint]:
     """An `Endpoint` for each end that the calls mention, named by its role and numbered in the order of appearance."""
     bound, places, mine = set(), set(), set()
-    for row in told.rows:
-        if row.who is None:
+    for call in told.calls:
+        if call.who is None:
             continue
-        if row.name == "bind":
-            bound.add(row.who)
-        if row.who.listening:
-            places.add(_name(row.who.local))
-        if row.name in ("connect", "connect_ex") and row.where is not None:
-            places.add(_name(row.where.address))
-        if told.lanes[row.lane].ident == opener:
-            mine.add(row.who)
+        if call.name == "bind":
+            bound.add(call.who)
+        if call.who.listening:
+            places.add(name_of(call.who.local))
+        if call.name in ("connect", "connect_ex"):
+            places.add(name_of(call.address))
+        if told.lanes[call.lane].ident == opener:
+            mine.add(call.who)
 
     def role(end: End) -> str:
-        partner = told.partner(end)
+        partner = told.partner.get(end)
         if end.origin in ("left", "right"):
             return end.origin
         if end.listening:
@@ -43,9 +44,9 @@ def name_ends(told: Told, opener: int | None) -> dict[End, Endpoint]:
             return "client"
         if end.peer is None:
             return "socket"
-        if _name(end.local) in places:
+        if name_of(end.local) in places:
             return "server"
-        if _name(end.peer) in places or (partner is not None and partner.origin == "accept"):
+        if name_of(end.peer) in places or (partner is not None and partner.origin == "accept"):
             return "client"
         if end.helper:
             return "server"
@@ -54,14 +55,14 @@ def name_ends(told: Told, opener: int | None) -> dict[End, Endpoint]:
         return "client"
 
     order: dict[End, None] = {}
-    for row in told.rows:
-        if row.who is not None:
-            order.setdefault(row.who)
-        for end in row.where.ends if row.where is not None else ():
+    for call in told.calls:
+        if call.who is not None:
+            order.setdefault(call.who)
+        for end in call.made:
             order.setdefault(end)
     first_of: dict[End, End] = {}
     for end in order:
-        partner = told.partner(end)
+        partner = told.partner.get(end)
         first_of[end] = first_of.get(partner, end) if partner is not None else end
     roles = {end: role(end) for end in order}
 
@@ -70,7 +71,7 @@ def name_ends(told: Told, opener: int | None) -> dict[End, Endpoint]:
     number: dict[End, int] = {}
     taken: dict[str, set[int]] = defaultdict(set)
     for end in order:
-        partner = told.partner(end)
+        partner = told.partner.get(end)
         wanted = number.get(partner) if partner is not None else None
         if wanted is None or wanted in taken[roles[end]]:
             both = taken[roles[end]] | (taken[roles[partner]] if partner in roles else set())
@@ -81,7 +82,7 @@ def name_ends(told: Told, opener: int | None) -> dict[End, Endpoint]:
     names = {end: f"{roles[end]} {number[end]}" if roles[end] in many else roles[end] for end in order}
     found = {}
     for end in order:
-        partner = told.partner(end)
+        partner = told.partner.get(end)
         other = names.get(partner, "") if partner is not None else ""
         found[end] = Endpoint(names[end], end.kind, end.local, end.peer, other, end.helper, end.listening)
     return found
@@ -99,7 +100,7 @@ def name_threads(told: Told, opener: int | None) -> list[str]:
         used[name] += 1
         return f"{name} {used[name]}" if name == "thread" or used[name] > 1 else str(name)
 
-    for row in told.rows:
-        if row.lane not in labels:
-            labels[row.lane] = label(told.lanes[row.lane])
+    for call in told.calls:
+        if call.lane not in labels:
+            labels[call.lane] = label(told.lanes[call.lane])
     return [labels.get(index, "") for index in range(len(told.lanes))]

@@ -69,8 +69,9 @@ class End:
         unix = self.family == getattr(socket, "AF_UNIX", None)
         internet = self.family in (socket.AF_INET, socket.AF_INET6) and self.proto in (0, 6, 17)
         if (internet or unix) and self.type in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-            names = {False: ("tcp", "udp"), True: ("unix stream", "unix datagram")}[unix]
-            return names[self.type == socket.SOCK_DGRAM]
+            if self.type == socket.SOCK_STREAM:
+                return "unix stream" if unix else "tcp"
+            return "unix datagram" if unix else "udp"
         names = []
         for number, kinds in ((self.family, socket.AddressFamily), (self.type, socket.SocketKind)):
             try:

@@ -6,14 +6,16 @@ import os
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from time import perf_counter
 from types import TracebackType
 from typing import Any, overload
 
 from . import recorder
+from .calls import Call
 from .events import IN, OUT, Endpoint, Event, Failure, Piece
 from .operations import flag_names
-from .order import Row, Told
+from .order import Told, causes_of
 from .roles import name_ends, name_threads
 from .settling import settle
 from .under_way import look_into_queues
@@ -22,6 +24,8 @@ from .under_way import look_into_queues
 EVENTS = 1_000_000
 #: How many bytes of payload it keeps unless told otherwise; of what comes later, size and first bytes.
 PAYLOAD = 16 * 1024 * 1024
+
+Taken = tuple[recorder.Lane, list[list[Any]]]
 
 
 class Trace:
@@ -35,7 +39,7 @@ class Trace:
         self.name = name
         self._limits = events, payload
         self._recorder: recorder.Recorder | None = None
-        self._lanes: list[tuple[recorder.Lane, list[Any]]] = []
+        self._lanes: list[Taken] = []
         self._opened = self._closed = 0.0
         self._opener: int | None = None
         self._told: Events | None = None
@@ -83,12 +87,12 @@ class Trace:
     ) -> None:
         self.close()
 
-    def _taken(self, until: float) -> list[tuple[recorder.Lane, list[Any]]]:
+    def _taken(self, until: float) -> list[Taken]:
         assert self._recorder is not None
         stopped = self._recorder.stopped_at
         until = until if stopped is None else min(until, stopped)
         lanes = [(lane, lane.between(self._opened, until)) for lane in tuple(self._recorder.lanes)]
-        return [(lane, slots) for lane, slots in lanes if slots]
+        return [(lane, chunks) for lane, chunks in lanes if chunks]
 
     # -- what it saw -----------------------------------------------------------------------------------------------
 
@@ -154,7 +158,7 @@ class Trace:
 class Events(Sequence[Event]):
     """The calls of a trace: an `Event` is made when somebody looks at it, for a million of them would fill a memory."""
 
-    def __init__(self, lanes: list[tuple[recorder.Lane, list[Any]]], opener: int | None, opened: float) -> None:
+    def __init__(self, lanes: list[Taken], opener: int | None, opened: float) -> None:
         self._opened = opened
         self._told = Told(lanes, opener)
         self._ends = name_ends(self._told, opener)
@@ -166,7 +170,7 @@ class Events(Sequence[Event]):
         return tuple(self._ends.values())
 
     def __len__(self) -> int:
-        return len(self._told.rows)
+        return len(self._told.calls)
 
     @overload
     def __getitem__(self, at: int) -> Event: ...
@@ -176,65 +180,83 @@ class Events(Sequence[Event]):
 
     def __getitem__(self, at: int | slice) -> Event | tuple[Event, ...]:
         if isinstance(at, slice):
-            return tuple(map(self._event, self._told.rows[at]))
-        return self._event(self._told.rows[at])
+            return tuple(map(self._event, self._told.calls[at]))
+        return self._event(self._told.calls[at])
 
     def __iter__(self) -> Iterator[Event]:
-        return map(self._event, self._told.rows)
+        return map(self._event, self._told.calls)
 
     def __repr__(self) -> str:
         return f"<{len(self)} events>"
 
-    def _event(self, row: Row) -> Event:
-        operation, where = row.operation, row.where
-        failure = row.moved if isinstance(row.moved, Failure) else None
+    def _event(self, call: Call) -> Event:
+        operation, where = call.operation, call.where
+        failure = call.moved if isinstance(call.moved, Failure) else None
         result = ""
         if where is not None and where.ends and failure is None:
             result = ", ".join(f"<{self._ends[end].name}>" for end in where.ends if end in self._ends)
         elif where is not None and where.result:
             result = where.result
         elif not operation.direction and failure is None:
-            result = row.moved
+            result = call.moved
         return Event(
-            row.number,
+            call.number,
             operation.name,
-            self._ends.get(row.who) if row.who is not None else None,
-            _asked(row),
+            self._ends.get(call.who) if call.who is not None else None,
+            _asked(call),
             result,
             failure,
-            row.size,
-            row.data,
+            call.size,
+            call.data,
             operation.direction,
-            row.offset,
-            tuple(
-                Piece(source.number, target.number, start, stop, at)  # type: ignore[attr-defined]
-                for source, target, start, stop, at in row.pieces or ()
-            ),
-            tuple(sorted(cause.number for cause in row.after or ())),
-            bool(operation.direction == IN and row.flags & _PEEK),
-            None if row.inside is None else row.inside.number,
+            call.offset,
+            self._pieces(call),
+            tuple(sorted({cause.number for cause in causes_of(call)})),
+            bool(operation.direction == IN and call.flags & _PEEK),
+            None if call.inside is None else call.inside.number,
             operation.housekeeping,
             "tls" if operation.tls else "socket",
-            self._threads[row.lane],
-            round((row.start - self._opened) * 1e9),
-            round((row.end - self._opened) * 1e9),
+            self._threads[call.lane],
+            round((call.start - self._opened) * 1e9),
+            round((call.end - self._opened) * 1e9),
         )
+
+    def _pieces(self, call: Call) -> tuple[Piece, ...]:
+        if call.operation.direction == OUT:
+            return tuple(
+                Piece(call.number, target.number, start, stop, at)
+                for target in self._receivers.get(call, ())
+                for source, start, stop, at in target.pieces or ()
+                if source is call
+            )
+        return tuple(
+            Piece(source.number, call.number, start, stop, at) for source, start, stop, at in call.pieces or ()
+        )
+
+    @cached_property
+    def _receivers(self) -> dict[Call, list[Call]]:
+        """For each send the calls that got its bytes."""
+        found: dict[Call, list[Call]] = {}
+        for call in self._told.calls:
+            for source in {source: None for source, *_ in call.pieces or ()}:
+                found.setdefault(source, []).append(call)
+        return found
 
 
 _PEEK = 2  # MSG_PEEK, on every system that Python runs on
 
 
-def _asked(row: Row) -> str:
+def _asked(call: Call) -> str:
     """The arguments that matter: how many bytes for a recv, which flags; of a send, the payload is in `data`."""
     words = []
-    if row.operation.direction == IN:
-        words.append("" if row.asked is None else str(row.asked))
-    elif row.operation.direction != OUT:
-        words.append(str(row.asked))
-    if row.flags:
-        words.append(flag_names(row.flags))
-    if row.where is not None and row.where.words:
-        words.append(row.where.words)
+    if call.operation.direction == IN:
+        words.append("" if call.asked is None else str(call.asked))
+    elif call.operation.direction != OUT:
+        words.append(str(call.asked))
+    if call.flags:
+        words.append(flag_names(call.flags))
+    if call.where is not None and call.where.words:
+        words.append(call.where.words)
     return ", ".join(filter(None, words))
 
 
