@@ -7,9 +7,11 @@ way, a connection, the end of a stream. This module knows nothing of paper; `lad
 
 from __future__ import annotations
 
+import gc
 import re
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from .events import IN, OUT, Endpoint, Event
@@ -86,11 +88,25 @@ def plan(events: Iterable[Event], most: int) -> Plan:
     if not calls:
         return made
     row_of = [-1] * (max(event.number for event in everything) + 1)
-    kept = _rows(calls, most, row_of, made)
-    _columns(kept, made)
-    _waits(made.rows)
-    made.arrows = arrows(everything, row_of, made)
+    with _without_collections(len(everything)):
+        kept = _rows(calls, most, row_of, made)
+        _columns(kept, made)
+        _waits(made.rows)
+        made.arrows = arrows(everything, row_of, made)
     return made
+
+
+@contextmanager
+def _without_collections(size: int) -> Iterator[None]:
+    """Spare the garbage collector a million events, which it would look at again and again: no cycles are made here."""
+    pause = size > 20_000 and gc.isenabled()
+    if pause:
+        gc.disable()
+    try:
+        yield
+    finally:
+        if pause:
+            gc.enable()
 
 
 def shown_calls(events: Iterable[Event]) -> list[Event]:
@@ -166,7 +182,8 @@ def _folded(calls: list[Event], most: int) -> list[Fold]:
     for key, loose in ((exact, False), (alike, False), (alike, True), (cast, True)):
         if key is exact and len(calls) > most * 20:
             continue  # bytes that repeat are calls that repeat, and this is long enough to fold by those
-        folds = fold(calls, key, loose=loose)
+        codes: dict[object, int] = {}  # small numbers: a million tuples would keep the garbage collector busy
+        folds = fold([codes.setdefault(key(event), len(codes)) for event in calls], loose=loose)
         lines = sum(one.lines for one in folds)
         if lines <= most:
             return folds

@@ -62,8 +62,8 @@ def timeline(events: Iterable[Event], *, title: str = "", bars: int = BARS) -> P
 
     `title` replaces the finding that is stated above it. More than `bars` calls are drawn as shares of steps of time.
     What calls make for themselves (`send` inside `sendfile`) is part of their bar; calls that only look, and
-    socketlab's own housekeeping, are small and grey; threads with nothing else have no lane. Where there are no calls, the picture says so. Its height depends
-    on the number of threads alone.
+    socketlab's own housekeeping, are small and grey; threads with nothing else have no lane. Where there are no calls,
+    the picture says so. Its height depends on the number of threads alone.
     """
     from ..measure.plots import figure
 
@@ -254,9 +254,10 @@ def _legend(picture: Picture, calls: Sequence[Event], few: bool, end: float) -> 
     if any(_waits(event, kind_of(event)) for event in calls):
         look: dict[str, Any] = {"facecolor": "#dfe1e4", "edgecolor": "#3a424b", "linewidth": 0.7, "hatch": "////"}
         handles.append(Patch(**look, label="waiting"))
+    columns = len(handles) if len(handles) <= 5 else -(-len(handles) // 2)
     picture.legend(
-        handles=handles, loc="lower right", bbox_to_anchor=(1, 0), ncols=len(handles) if len(handles) <= 5 else -(-len(handles) // 2), fontsize=8.5,
-        frameon=False, labelcolor=_INK, columnspacing=1.3, handlelength=1.6, handletextpad=0.5, labelspacing=0.35,
+        handles=handles, loc="lower right", bbox_to_anchor=(1, 0), ncols=columns, fontsize=8.5, frameon=False,
+        labelcolor=_INK, columnspacing=1.3, handlelength=1.6, handletextpad=0.5, labelspacing=0.35,
     )  # fmt: skip
     if not few:
         words = f"{len(calls):,} calls; height: share of each {seconds_text(end / STEPS, 2)}"
