@@ -2,8 +2,9 @@
 
 A repetition is a *tandem repeat*: a block of rows that follows itself, at least `least` times. First single rows are
 folded, then blocks, from left to right, at each place the shortest that repeats, and then once more among what came of
-that, so that "send, three recvs" a hundred times over becomes a fold within a fold. (Finding all repetitions of a word is a classic of the theory
-of strings: Main and Lorentz, Journal of Algorithms 5, 1984. A reader needs only one way of folding, so greedy will do.)
+that, so that "send, three recvs" a hundred times over becomes a fold within a fold. (Finding all repetitions of a word
+is a classic of the theory of strings: Main and Lorentz, Journal of Algorithms 5, 1984. A reader needs only one way of
+folding, so greedy will do.)
 
 Two rows are the same when their keys are equal; what makes a key is the caller's choice, and so the text, the picture
 and the table fold alike by asking for like keys. *Loose* folding overlooks how often a row came in a row: "send, two

@@ -27,14 +27,12 @@ from textwrap import fill
 from .events import OUT, Event
 from .folding import Fold, fold
 from .ladder_plan import role, shown_calls
-from .rows import Row, Traffic, ended, rows
+from .rows import BYTES, Row, Traffic, ended, rows
 from .text_page import Page
 from .text_sides import Sides
 
 WIDTH = 100
 LINES = 40
-#: How rows are folded, the least first: what makes them the same (see `_sameness`), loosely or not, from how many on.
-_LEVELS = ((0, False, 4), (1, False, 3), (1, True, 3), (2, False, 3), (2, True, 3))
 
 NOTHING = (
     "Nothing was recorded: no socket call came back while the trace was open. "
@@ -56,7 +54,7 @@ def ladder_text(events: Sequence[Event], *, width: int = WIDTH, lines: int = LIN
     sides = Sides(calls, traffic)
     made = rows(calls, traffic)
     made = [row for pair in made for row in sides.on_one_row(pair)]
-    blocks = _folded(made, traffic, lines)
+    made, blocks = _folded(made, traffic, lines)
     page = Page(made, traffic, sides, width)
     return "\n".join(line.rstrip() for line in page.lay_out(*_cut(blocks, lines)))
 
@@ -71,15 +69,25 @@ def _nothing(events: Sequence[Event]) -> str:
 # -- folding and shortening ------------------------------------------------------------------------------------------
 
 
-def _folded(made: Sequence[Row], traffic: Traffic, lines: int) -> list[Fold]:
-    """The least folding that gets the rows into `lines`; where none does, the one that goes furthest."""
-    best: list[Fold] = []
-    for level, loose, least in _LEVELS[len(made) >= 50 * lines :]:  # a long trace is never short enough at once
-        keys = [_sameness(row, traffic, level) for row in made]
-        blocks = fold(keys, least=least, loose=loose)
-        if not best or _lines(blocks) < _lines(best):
-            best = blocks
-        if _lines(best) <= lines:
+def _folded(paired: list[Row], traffic: Traffic, lines: int) -> tuple[list[Row], list[Fold]]:
+    """The rows with the least folding that gets them into `lines`; where none does, with the one that goes furthest."""
+    apart = [one for row in paired for one in (map(Row, row.calls) if row.tie == BYTES else [row])]
+    best: tuple[list[Row], list[Fold]] = [], []
+    for level, loose, least, made in (
+        (0, False, 4, paired),
+        (1, False, 3, paired),
+        (1, True, 3, paired),
+        (2, False, 3, paired),
+        (2, True, 3, paired),
+        (1, True, 3, apart),  # of bulk traffic some of it arrives as it was sent, and that would hide the pattern
+        (2, True, 3, apart),
+    ):
+        if level == 0 and len(paired) > 50 * lines:  # a long trace is never short enough at once
+            continue
+        blocks = fold([_sameness(row, traffic, level) for row in made], least=least, loose=loose)
+        if not best[1] or _lines(blocks) < _lines(best[1]):
+            best = made, blocks
+        if _lines(best[1]) <= lines:
             break
     return best
 

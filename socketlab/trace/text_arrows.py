@@ -43,20 +43,16 @@ class Arrows:
         self._give_letters(blocks)
 
     def _give_letters(self, blocks: Sequence[Fold]) -> None:
-        """To what is sent on one row and received on another; where calls are folded, only within the fold."""
-        home: dict[int, int] = {}  # of each visible call: its block, or -1 where it stands for itself
-        for i, block in enumerate(blocks):
-            for leaf in block.leaves():
-                row = self.made[leaf.rows[0]]
-                if not row.tie:
-                    home[row.first.number] = i if len(leaf.rows) > 1 else -1
-        wanted = {
-            share.sent
-            for number, block in home.items()
-            for share in self.traffic.got.get(number, ())
-            if share.sent in home and home[share.sent] in (-1, block)
-        }
-        self.letters = {number: letter(i) for i, number in enumerate(n for n in home if n in wanted)}
+        """To what is sent on a row of its own, if some row says which of its bytes it got."""
+        leaves = [leaf for block in blocks for leaf in block.leaves() if not self.made[leaf.rows[0]].tie]
+        alone = [self.made[leaf.rows[0]].first.number for leaf in leaves if len(leaf.rows) == 1]
+        wanted: set[int] = set()
+        for leaf in leaves:
+            got = (self.traffic.got.get(self.made[i].first.number, ()) for i in leaf.rows)
+            senders = {share.sent for shares in got for share in shares}
+            if len(senders) == 1 or len(leaf.rows) == 1:  # of several from several, only the amount is said
+                wanted |= senders
+        self.letters = {number: letter(i) for i, number in enumerate(n for n in alone if n in wanted)}
 
     def of(self, every: Sequence[Row]) -> Arrow:
         """The arrow of rows that are shown as one."""
@@ -124,7 +120,9 @@ class Arrows:
             missing = sum(one.first.number not in self.traffic.took for one in every)
             if missing and self.all_known and self.datagram_ends - {here}:
                 lost = missing == len(every)
-                note = "nobody received it" if len(every) == 1 else f"{missing:,} of {len(every):,} not received"
+                note = f"{missing:,} of {len(every):,} not received"
+                if lost:
+                    note = "nobody received it" if missing == 1 else "nobody received them"
         elif event.end is not None and event.end.other:
             unread = sum((one.first.size or 0) - self.traffic.read.get(one.first.number, 0) for one in every)
             if unread and not any(one.first.number in self.traffic.took for one in every):

@@ -18,6 +18,7 @@ from .text_sides import LEFT, RIGHT, Sides
 from .text_words import clip, count_bytes, printable
 
 _KINDS = {"tls": "tls: encrypted on the wire"}
+_LEAST = 10  # so many bytes are always shown, or the first two of more
 _ARGUMENTS = 48  # characters of the arguments, and of a result, at most
 
 
@@ -51,11 +52,7 @@ class Page:
         lines = before + [line for block in tail for line in self._lines(block, arrows)]
         heading = self._heading(any(line.arrow.way is not None for line in lines))
         gutter = max(len(line.gutter) for line in lines)
-        left, lane, right = _widths(lines, heading, self.width)
-        room = self.width - gutter - lane - 2
-        if left + right > room:  # the narrower column gets what it needs, if that is less than half
-            left = min(left, max(room // 2, room - right))
-            right = room - left
+        left, lane, right = self._widths(lines, heading, gutter)
         cells = [
             tuple(
                 _fitted(said, most if line.arrow.way is not None else self.width, line.arrow.way is not None)
@@ -106,6 +103,30 @@ class Page:
             for i, (line, bar) in enumerate(zip(inner, bars, strict=True))
         ]
 
+    def _widths(self, lines: Sequence[_Line], heading: tuple[str, str, str], gutter: int) -> tuple[int, int, int]:
+        """What the left column, the lane and the right column get; a call without an arrow needs none of them."""
+        crossed = [line for line in lines if line.arrow.way is not None]
+        lane = max([len(line.arrow.label) for line in crossed], default=0) + 8
+        if heading[2]:
+            lane = max(lane, len(heading[1]) + 2, 16)
+        lane = min(lane, self.width // 2)
+
+        def wanted(side: int, most: int) -> int:
+            words = [_text(line.calls[side], most, True) for line in crossed]
+            return max(map(len, [*words, heading[2 * side] if heading[2] else ""]))
+
+        left, right = wanted(LEFT, SHOWN), wanted(RIGHT, SHOWN)
+        room = self.width - gutter - lane - 2
+        if left + right > room:
+            least_left, least_right = wanted(LEFT, _LEAST), wanted(RIGHT, _LEAST)
+            spare = room - least_left - least_right
+            if spare < 0:  # not even the shortest fit
+                least_left, spare = min(least_left, max(room // 2, room - least_right)), 0
+                least_right = room - least_left
+            right = min(right, max(least_right + spare // 2, room - left))
+            left = min(left, room - right)
+        return left, lane, right
+
     def _said(self, events: Sequence[Event]) -> _Said:
         event = events[0]
         varied = any(other.data != event.data for other in events)
@@ -141,22 +162,11 @@ def _text(said: _Said | str, most: int, counted: bool) -> str:
 def _fitted(said: _Said | str, width: int, counted: bool) -> str:
     """The same with as many bytes as there is room for in `width` characters."""
     text = _text(said, SHOWN, counted)
-    for most in (20, 16, 14, 12, 10):
+    for most in (20, 16, 14, 12, _LEAST):
         if len(text) <= width:
             break
         text = _text(said, most, counted)
     return clip(text, width)
-
-
-def _widths(lines: Sequence[_Line], heading: tuple[str, str, str], width: int) -> tuple[int, int, int]:
-    """What the left column, the lane and the right column would like to have; a call without an arrow needs none."""
-    crossed = [line for line in lines if line.arrow.way is not None]
-    left, right = (max([len(_text(line.calls[side], SHOWN, True)) for line in crossed], default=0) for side in (0, 1))
-    lane = max([len(line.arrow.label) for line in crossed], default=0) + 8
-    if heading[2]:
-        left, right = max(left, len(heading[0])), max(right, len(heading[2]))
-        lane = max(lane, len(heading[1]) + 2, 16)
-    return left, min(lane, width // 2), right
 
 
 class _Place(NamedTuple):
