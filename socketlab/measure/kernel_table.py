@@ -110,6 +110,16 @@ def unix_table() -> list[UnixEntry]:
         return list(_unix_from_proc())
 
 
+def unix_peer(inode: int) -> int | None:
+    """The inode of the other end of the Unix socket with this one; None where it has none. Raises as `inet_table`."""
+    want_linux()
+    request = struct.pack("=BBHIII", socket.AF_UNIX, 0, 0, 0xFFFFFFFF, inode, _SHOW_PEER) + _ANY_COOKIE
+    try:
+        return next((_unix_entry(message).peer for message in _ask(request, 0)), None) or None
+    except FileNotFoundError:
+        return None
+
+
 def want_linux() -> None:
     if sys.platform != "linux":
         raise NotImplementedError(f"the table of all sockets is read in Linux's way, and this is {sys.platform}")

@@ -61,10 +61,11 @@ def _sending(base: Any, operation: Operation, recorder: Recorder) -> Any:
         end = clock()
         try:
             sock, data = args
+            log = local.log
+            who = ends[id(sock)]
             if data.__class__ is not bytes or (len(data) if takes_all else result) > small:
                 data = keep(data)
-            log = local.log
-            log += start, end, ends[id(sock)], operation, data, result
+            log += start, end, who, operation, data, result
             if len(log) >= chunk:
                 recorder.put_aside()
         except (KeyError, AttributeError, ValueError, TypeError):  # first call of a thread or of a socket; flags
@@ -135,7 +136,9 @@ def _is_a_loops_own(frame: Any) -> bool:
     """An event loop waits all the time, and so does a server at its door; that is no call of the program."""
     while frame is not None and module_of(frame) in ("selectors", "select"):
         frame = frame.f_back
-    return frame is None or module_of(frame).startswith(("asyncio", "socketserver", "socketlab.servers")) or is_not_the_program(frame)
+    if frame is None or module_of(frame).startswith(("asyncio", "socketserver", "socketlab.servers")):
+        return True
+    return is_not_the_program(frame)
 
 
 def _other(recorder: Recorder) -> Any:
@@ -144,7 +147,7 @@ def _other(recorder: Recorder) -> Any:
 
     def write(
         start: float,
-        end: float,
+        finish: float,
         operation: Operation,
         describe: Describe,
         args: tuple[Any, ...],
@@ -172,13 +175,16 @@ def _other(recorder: Recorder) -> Any:
             helper = caller is not None and is_helper(caller)
             if caller is not None and operation.name in _SETTINGS and module_of(caller).startswith("socketlab."):
                 operation = operation.quiet
-            if helper and who is not None and operation.name in ("socket", "socketpair"):
+            if operation.name == "socketpair" and where is not None and (helper or is_not_the_program(caller)):
+                for end in where.ends:  # the bell of a server's door, or that of an event loop
+                    end.hidden = True
+                return
+            if helper and who is not None and operation.name == "socket":
                 who.helper = True
-                who.hidden = operation.name == "socketpair"  # the bell of a door
             if helper and (failure is not None or operation.name not in _STORY or _own_affair(who, operation, where)):
                 operation = operation.quiet
             what = operation if where is None else special(operation, where)
-            recorder.put(start, end, who, what, asked, moved if failure is None else failure)
+            recorder.put(start, finish, who, what, asked, moved if failure is None else failure)
         except Exception as fault:  # the program must not notice; the tests do
             recorder.faults.append(fault)
 

@@ -38,6 +38,11 @@ def pair(calls: Iterable[Call]) -> dict[End, End]:
             else:
                 waiting[mine, theirs].append(end)
     _pair_unix(unix, partner)
+    by_inode = {end.inode: end for end in ends if end.inode}
+    for end in ends:
+        known = by_inode.get(end.other) if end.other else None
+        if end not in partner and known is not None:
+            partner[end], partner[known] = known, end
     return partner
 
 

@@ -179,8 +179,11 @@ def begin(token: object, events: int, payload: int) -> Recorder:
     """A trace opens: the recorder that it shares, at work."""
     global _current
     from .methods import install
+    from .settling import wait_for_servers
     from .under_way import calls_under_way
 
+    if _current is None:
+        wait_for_servers()
     with Uninterrupted(), _lock:
         if _current is None:
             recorder = Recorder()

@@ -34,6 +34,8 @@ def name_ends(told: Told, opener: int | None) -> dict[End, Endpoint]:
         partner = told.partner.get(end)
         if end.origin in ("left", "right"):
             return end.origin
+        if partner is not None and not end.local and not end.peer:  # a pair that was made before the trace
+            return "left" if end is first_of[end] else "right"
         if end.listening:
             return "listener"
         if not end.stream:

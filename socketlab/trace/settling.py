@@ -1,10 +1,15 @@
-"""When a trace closes, others may be about to note what has happened already.
+"""When a trace opens or closes, others may be on their way: it waits until they stand.
+
+When it closes, somebody may be about to note what has happened already.
 
 A client closes its connection, and the trace ends on the next line; the server's thread, on another CPU, has been told
 of the end, but has not returned from `recv` yet. Whether its ``b""`` is part of the trace would depend on chance. So
 the trace first waits until nothing is under way: until every thread that it has seen either has ended or stands in a
 call that the kernel cannot complete now, because nobody has written, connected or closed. That takes microseconds; a
 thread that is busy with something else is given `PATIENCE`, and no more.
+
+When it opens, a worker of a server may be between two calls, or have come back from one that nobody saw. So it waits,
+with the same patience, until those who serve stand in a call; then `under_way` can say in which.
 """
 
 from __future__ import annotations
@@ -16,7 +21,8 @@ import time
 from typing import Any
 
 from .methods import CODES, Socket
-from .recorder import Recorder
+from .recorder import Recorder, runs_for_a_server
+from .system_call import system_call
 
 PATIENCE = 0.1  # s; a thread that sleeps or computes for longer is not going to note anything soon
 
@@ -39,6 +45,25 @@ def settle(recorder: Recorder, patience: float = PATIENCE) -> bool:
         if time.perf_counter() > deadline:
             return False
         time.sleep(0.0001 if busy else 0)
+
+
+def wait_for_servers(patience: float = PATIENCE) -> None:
+    """Wait until each thread of socketlab's servers stands in a call of the kernel, where the machine tells."""
+    deadline = time.perf_counter() + patience
+    while not all(_serves_nobody_now(thread) for thread in threading.enumerate()):
+        if time.perf_counter() > deadline:
+            return
+        time.sleep(0.0001)
+
+
+def _serves_nobody_now(thread: threading.Thread) -> bool:
+    if thread is threading.current_thread():
+        return True
+    frame = sys._current_frames().get(thread.ident or 0)
+    if frame is None or not runs_for_a_server(frame):
+        return True
+    call = system_call(thread.native_id)
+    return call is None or call.name not in ("running", "futex")
 
 
 def _stands_still(frame: Any) -> bool:

@@ -33,7 +33,7 @@ class End:
 
     __slots__ = (
         *("family", "helper", "hidden", "inode", "listening", "local", "origin", "peer", "proto", "tls", "type"),
-        "unread",
+        *("unread", "other"),
     )
 
     def __init__(self) -> None:
@@ -45,6 +45,7 @@ class End:
         self.hidden = False
         self.helper = False  # made by socketlab.servers
         self.tls = False
+        self.other: int | None = None  # the inode of the other end of a Unix socket, where the kernel was asked
         self.unread = 0  # bytes in its queue when the trace closed
         #: How the program came by it: "" (it was there before), "new", "connect", "accept", "left", "right".
         self.origin = ""
@@ -147,6 +148,8 @@ class Ends(dict[int, End]):
                     pass
             if inode:
                 self._by_inode[inode] = end
+                if end.stream and end.kind == "unix stream" and end.peer is not None:
+                    end.other = _other_end(inode)
         self.know(sock, end)
         return end
 
@@ -167,6 +170,16 @@ class Ends(dict[int, End]):
     def forget(self, sock: Any) -> None:
         """`sock` begins another life: ``__init__`` has been called, and gave it a descriptor."""
         self.pop(id(sock), None)
+
+
+def _other_end(inode: int) -> int | None:
+    """The inode of the other end: a pair of Unix sockets has no names by which they could be known."""
+    from ..measure.kernel_table import unix_peer
+
+    try:
+        return unix_peer(inode)
+    except (OSError, NotImplementedError):
+        return None
 
 
 def is_not_the_program(caller: FrameType | None) -> bool:

@@ -44,6 +44,7 @@ class Trace:
         self._opener: int | None = None
         self._told: Events | None = None
         self._leave: Any = None
+        self._stopped = False
 
     # -- its life --------------------------------------------------------------------------------------------------
 
@@ -79,6 +80,11 @@ class Trace:
         """True while it records."""
         return self._recorder is not None and not self._recorder.closed
 
+    @property
+    def stopped(self) -> bool:
+        """True where the limit of events was reached: what happened later is missing."""
+        return self._stopped
+
     def __enter__(self) -> Trace:
         return self.open()
 
@@ -90,7 +96,8 @@ class Trace:
     def _taken(self, until: float) -> list[Taken]:
         assert self._recorder is not None
         stopped = self._recorder.stopped_at
-        until = until if stopped is None else min(until, stopped)
+        if stopped is not None and stopped < until:
+            self._stopped, until = True, stopped
         lanes = [(lane, lane.between(self._opened, until)) for lane in tuple(self._recorder.lanes)]
         return [(lane, chunks) for lane, chunks in lanes if chunks]
 
