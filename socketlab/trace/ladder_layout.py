@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from .events import Event
 from .ladder_plan import Plan
-from .ladder_words import MONO, SANS, clock, heading, labels, width
+from .ladder_words import MONO, SANS, clock, heading, labels, on_arrow, width
 
 PAPER = 520.0  # between the margins of 7.5 in
 CALL, SMALL, HEADING = 8.5, 7.5, 9.5  # font sizes
 PITCH = 19.5  # between rows
 HEAD = 30.0  # above the first row: the headings
-_ARROW = 190.0  # room for an arrow with some twenty bytes on it
+_ARROW = 110.0, 190.0  # room for an arrow, at least, and at most: some twenty bytes on it
 # How far words are shortened, for calls and for calls that failed, until all fit.
-_SHORTER = ((0, 0), (0, 1), (1, 1), (2, 1), (2, 2), (2, 3))
+_SHORTER = ((0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 3))
 
 
 class Layout:
@@ -26,7 +26,7 @@ class Layout:
         self.plan = what
         self.clock = clock(what.rows)
         self.gutter = 16 + max((width(words, SANS, SMALL) for words in self.clock), default=0)
-        self.right = PAPER - (12 + self._brackets()) if what.blocks else PAPER - 6
+        self.brackets, self.right = self._brackets()
         self._columns()
 
     @staticmethod
@@ -51,14 +51,23 @@ class Layout:
                 break
         return words
 
-    def _brackets(self) -> float:
-        return max(width(f"× {times}", SANS, CALL, "bold") for _, _, times, _ in self.plan.blocks)
+    def _brackets(self) -> tuple[dict[tuple[int, int, str, int], float], float]:
+        """Where the bracket of each block stands, one within another further left; and what is left of the paper."""
+        blocks = self.plan.blocks
+        depth = {one: sum(a[0] <= one[0] and one[1] <= a[1] for a in blocks if a is not one) for one in blocks}
+        x, places = PAPER - 4, {}
+        for level in range(max(depth.values(), default=-1) + 1):
+            mine = [one for one in blocks if depth[one] == level]
+            x -= max((width(f"× {one[2]}", SANS, CALL, "bold") for one in mine), default=0) + 7
+            places.update(dict.fromkeys(mine, x))
+            x -= 6
+        return places, x - 2
 
     def _columns(self) -> None:
         columns, shares = self.plan.columns, self._shares()
         lines = [(len(column.ends) - 1) * self._pitch(len(column.ends)) for column in columns]
         free = self.right - self.gutter - sum(lines)
-        budget = free - (min(_ARROW * sum(shares), free * 0.55) if len(columns) > 1 else 150)
+        budget = free - (min(self._arrow() * sum(shares), free * 0.45) if len(columns) > 1 else 150)
         for usual, failed in _SHORTER:
             self.room = self._wants(usual, failed)
             if sum(self.room) <= budget:
@@ -85,6 +94,16 @@ class Layout:
                 chosen = words[min(usual if row.event.failure is None else failed, len(words) - 1)]
                 wants[row.column] = max(wants[row.column], width(chosen, MONO, CALL) + 14)
         return wants
+
+    def _arrow(self) -> float:
+        """The room for an arrow with the fullest words on it; one that leads nowhere is shorter than others."""
+        needs = [_ARROW[0]]
+        for arrow in self.plan.arrows:
+            for words in on_arrow(arrow, self.plan):
+                whole = arrow.start is not None and arrow.stop is not None
+                needs.append((width(words, MONO, CALL) + 34) / (1 if whole else 0.62))
+                break
+        return min(max(needs), _ARROW[1])
 
     def _shares(self) -> list[float]:
         """How the room for arrows is divided among the gaps: bytes need it, a listener next to its server does not."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from .events import Event
 from .ladder_layout import CALL, HEADING, PAPER, PITCH, SMALL, Layout
 from .ladder_plan import Arrow, Plan, Row, number_of, plan
-from .ladder_words import MONO, SANS, cut, finding, heading, literal, on_arrow, width
+from .ladder_words import GOES_ON, MONO, SANS, cut, finding, heading, literal, on_arrow, width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -190,18 +190,12 @@ class _Drawing:
         self._text(PAPER / 2, self.on.y(y), words, size=CALL, ha="center", fontstyle="italic", color=_FADED)
 
     def _blocks(self) -> None:
-        """A bracket at the right edge of calls that repeat; one within another stands further left."""
-        blocks = sorted(self.plan.blocks, key=lambda block: block[0] - block[1])
-        for i, (first, last, times, _) in enumerate(blocks):
-            depth = sum(a <= first and last <= b for a, b, _, _ in blocks[:i])
-            x, top, bottom = self.on.right + 5 - 5 * depth, self.on.y(first - 0.32), self.on.y(last + 0.32)
+        """A bracket at the right edge of calls that repeat."""
+        for (first, last, times, _), x in self.on.brackets.items():
+            top, bottom = self.on.y(first - 0.32), self.on.y(last + 0.32)
             xs, ys = [x - 4, x, x, x - 4], [top, top, bottom, bottom]
             self.ax.plot(xs, ys, color=_FADED, linewidth=1.1, linestyle="-", zorder=3, gid="block")
-            words, long = f"× {times}", width(f"× {times}", SANS, CALL, "bold")
-            for y in ((top + bottom) / 2, top + 5, bottom - 5):
-                if not any(_Box(x + 4, y - 5, x + 4 + long, y + 5).meets(box) for box in self.taken):
-                    self._text(self.on.right + 9, y, words, size=CALL, fontweight="bold", gid="times")
-                    break
+            self._text(x + 4, (top + bottom) / 2, f"× {times}", size=CALL, fontweight="bold", gid="times")
 
     # -- calls -------------------------------------------------------------------------------------------------------
 
@@ -213,7 +207,7 @@ class _Drawing:
             self._wait(x, self.on.y(row.wait[0]), self.on.y(row.wait[1]), color)
         marker, size, face = "o", 6.5, color
         if event.failure is not None:
-            marker, size, face = "X", 8.5, _ERROR
+            marker, size, face = "X", 8.5, _failed(event)
         elif several or event.peek:
             size, face = 11.5 if several else 6.5, _CARD
         edge = color if face == _CARD else _CARD
@@ -228,7 +222,7 @@ class _Drawing:
             self._text(x, self.on.y(y), number, size=size, ha="center", fontweight="bold")
         lines, left = self.on.x[row.column], row.column == 0
         words = cut(self.on.label(event, row.column), self.on.room[row.column] - 13, MONO, CALL)
-        color = _ERROR if event.failure is not None else _INK
+        color = _failed(event) if event.failure is not None else _INK
         x, side = (lines[0] - 9, "right") if left else (lines[-1] + 9, "left")
         self._text(x, self.on.y(y), words, MONO, CALL, ha=side, color=color, bbox=_GHOST, gid="words")
 
@@ -341,6 +335,11 @@ class _Drawing:
             [x], [y], marker=Path.make_compound_path(body, ring), markersize=8.5, color="#7a4b00", linestyle="",
             zorder=6, markeredgewidth=0, gid="tls",
         )  # fmt: skip
+
+
+def _failed(event: Event) -> str:
+    """The colour of a failure: "not now" is an answer, and no reason to worry."""
+    return _FADED if event.failure is not None and event.failure.kind in GOES_ON else _ERROR
 
 
 def _rows(arrow: Arrow) -> int:

@@ -198,7 +198,8 @@ def _folded(calls: list[Event], most: int) -> list[Fold]:
 def _columns(kept: list[Event | int], made: Plan) -> None:
     """Give every row its place, and make the columns."""
     calls = [event for event in kept if isinstance(event, Event)]
-    ends = {event.number: _whose(event, calls) for event in calls}
+    busy = {event.end.name for event in made.calls if event.end is not None and event.call != "accept"}
+    ends = {event.number: _whose(event, calls, busy) for event in calls}
     appear = {end.name: end for event in calls if (end := ends[event.number]) is not None}
     # Two clients that talk to each other cannot share a column.
     talking = {name for name, end in appear.items() if end.other in appear and role(end.other) == role(name)}
@@ -221,10 +222,10 @@ def _columns(kept: list[Event | int], made: Plan) -> None:
         made.rows.append(Row(event, column, line))
 
 
-def _whose(event: Event, calls: list[Event]) -> Endpoint | None:
-    """The end in whose column a call stands: its own, but for a helper's `accept`, which begins the accepted end."""
+def _whose(event: Event, calls: list[Event], busy: set[str]) -> Endpoint | None:
+    """The end in whose column a call stands: its own; but a listener that only accepts needs no column."""
     end = event.end
-    if end is not None and end.listening and end.helper:
+    if end is not None and end.listening and end.name not in busy:
         name = accepted(event)
         return next((e.end for e in calls if e.end is not None and e.end.name == name), end)
     return end

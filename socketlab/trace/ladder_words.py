@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
@@ -11,7 +12,8 @@ from .events import IN, OUT, Event, outcome, shown
 from .ladder_plan import Arrow, Column, Plan, Row, moment, role
 
 SANS, MONO = "DejaVu Sans", "DejaVu Sans Mono"  # they come with matplotlib: the same picture on every machine
-_GOES_ON = ("BlockingIOError", "SSLWantReadError", "SSLWantWriteError", "InterruptedError")
+#: No failure, but an answer: not now.
+GOES_ON = ("BlockingIOError", "SSLWantReadError", "SSLWantWriteError", "InterruptedError")
 
 
 @cache
@@ -107,7 +109,8 @@ def on_arrow(arrow: Arrow, what: Plan) -> Iterator[str]:
 def _repeats(arrow: Arrow, what: Plan) -> bool:
     """Whether an arrow of many pieces stands within calls that are drawn once for all times."""
     rows = [y for y in (arrow.start, arrow.stop) if y is not None]
-    return any(first <= y <= last and arrow.pieces <= most for first, last, _, most in what.blocks for y in rows)
+    times = (math.prod(most for first, last, _, most in what.blocks if first <= y <= last) for y in rows)
+    return arrow.pieces <= max(times)
 
 
 def clock(rows: Sequence[Row]) -> list[str]:
@@ -156,7 +159,7 @@ def finding(what: Plan) -> str:
     """What is to be seen in a ladder, in one sentence."""
     calls, names = what.calls, {e.end.name for e in what.calls if e.end is not None}
     for event in calls:
-        if event.failure is not None and event.failure.kind not in _GOES_ON:
+        if event.failure is not None and event.failure.kind not in GOES_ON:
             whose = f"{event.end.name}: " if event.end is not None else ""
             return f"{whose}{event.call}() ends in {event.failure.kind}"
     datagrams = [a for a in what.arrows if a.kind == "datagram" and a.start is not None and not a.peek]

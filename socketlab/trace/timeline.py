@@ -46,7 +46,7 @@ _SELECTING = ("select", "poll", "wait", "epoll")
 
 def kind_of(event: Event) -> str:
     """Which kind of call it is, for its colour."""
-    if event.housekeeping or event.call in LOOKS:
+    if event.call in LOOKS:
         return "looks"
     if event.direction:
         return "send" if event.direction == OUT else "receive"
@@ -61,9 +61,9 @@ def timeline(events: Iterable[Event], *, title: str = "", bars: int = BARS) -> P
     """The picture of where each thread's time went: in which calls, and which of them waited.
 
     `title` replaces the finding that is stated above it. More than `bars` calls are drawn as shares of steps of time.
-    What calls make for themselves (`send` inside `sendfile`) is part of their bar; calls that only look, and
-    socketlab's own housekeeping, are small and grey; threads with nothing else have no lane. Where there are no calls,
-    the picture says so. Its height depends on the number of threads alone.
+    What calls make for themselves (`send` inside `sendfile`) is part of their bar; calls that only
+    look are small and grey, and socketlab's own housekeeping is not drawn. Where there are no calls, the picture says
+    so. Its height depends on the number of threads alone.
     """
     from ..measure.plots import figure
 
@@ -110,7 +110,7 @@ def _lanes(events: Iterable[Event]) -> dict[str, list[Event]]:
     """What the program itself called, thread by thread, in the order of the trace."""
     lanes: dict[str, list[Event]] = {}
     for event in events:
-        if event.inside is None:
+        if event.inside is None and not event.housekeeping:
             lanes.setdefault(event.thread, []).append(event)
     return {name: calls for name, calls in lanes.items() if any(kind_of(event) != "looks" for event in calls)}
 
