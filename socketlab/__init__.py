@@ -2,7 +2,8 @@
 
 You write Python's own `socket` calls; nothing here stands between them and the kernel. Names are imported when they
 are first used, so that ``import socketlab`` costs little and loads neither matplotlib nor ipywidgets. `measure` and
-`probe` are rooms with a function of the same name: ``from socketlab.measure import measure``.
+`probe` are rooms with a function of the same name: ``from socketlab.measure import measure``. `trace` is one as well,
+and can be called itself: ``with socketlab.trace() as t``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from .servers import ServerError, tcp_server, tls_server, udp_server, unix_server
 
 if TYPE_CHECKING:
-    from .measure import Timing, connect_rate, one_cpu, round_trips, throughput
+    from . import trace
+    from .measure import Timing, connect_rate, netstat, one_cpu, round_trips, tcp_info, throughput
     from .panels import RequestPanel, ServerPanel
 
 __version__ = "0.1.0"
@@ -24,11 +26,14 @@ __all__ = [
     "ServerPanel",
     "Timing",
     "connect_rate",
+    "netstat",
     "one_cpu",
     "round_trips",
+    "tcp_info",
     "tcp_server",
     "throughput",
     "tls_server",
+    "trace",
     "udp_server",
     "unix_server",
 ]
@@ -36,8 +41,10 @@ __all__ = [
 _HOME = {
     "Timing": "measure",
     "connect_rate": "measure",
+    "netstat": "measure",
     "one_cpu": "measure",
     "round_trips": "measure",
+    "tcp_info": "measure",
     "throughput": "measure",
     "RequestPanel": "panels",
     "ServerPanel": "panels",
@@ -45,6 +52,8 @@ _HOME = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "trace":
+        return import_module(f"{__name__}.trace")
     if name not in _HOME:
         raise AttributeError(f"module 'socketlab' has no attribute {name!r}")
     value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,14 +1,29 @@
 """See every socket call of a program, at both ends, and which bytes went where.
 
-``from socketlab.trace import trace``, then ``with trace() as t: ...``. Rooms within, imports going down only:
-`trace` (its life) → `roles` → `order` (happens-before) → `methods` (what stands in for the class's own) → `operations` →
-`recorder` → `sight` (who is who); `events` is what comes out, and the views (`ladder_text`, `ladder_picture`, `timeline`,
-`table`, `pcapng`) know nothing else.
+``from socketlab import trace``, then ``with trace() as t: ...``. Rooms within, imports going down only: `trace` (its life)
+→ `roles` → `order` (happens-before) → `streams`, `pairing` → `calls` → `settling`, `methods` (what stands in for the
+class's own) → `under_way`, `operations` → `recorder` → `sight` (who is who); `events` is what comes out, and the views
+(`ladder_text`, `ladder_picture`, `timeline`, `table`, `pcapng`) know nothing else. `waiting` tells what a thread is
+blocked in, with or without a trace.
 """
 
 from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import Any
 
 from .events import Endpoint, Event, Failure, Piece
 from .trace import Trace, trace
 
 __all__ = ["Endpoint", "Event", "Failure", "Piece", "Trace", "trace"]
+
+
+class _Room(ModuleType):
+    """This package can be called: ``from socketlab import trace`` finds the package, and people mean the function."""
+
+    def __call__(self, *args: Any, **settings: Any) -> Trace:
+        return trace(*args, **settings)
+
+
+sys.modules[__name__].__class__ = _Room

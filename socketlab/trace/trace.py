@@ -7,7 +7,7 @@ import threading
 import weakref
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from time import perf_counter
+from time import perf_counter, time_ns
 from types import TracebackType
 from typing import Any, overload
 
@@ -41,6 +41,7 @@ class Trace:
         self._recorder: recorder.Recorder | None = None
         self._lanes: list[Taken] = []
         self._opened = self._closed = 0.0
+        self._opened_ns = 0  # since 1970
         self._opener: int | None = None
         self._told: Events | None = None
         self._leave: Any = None
@@ -58,7 +59,7 @@ class Trace:
         self._opener = threading.get_ident()
         self._leave = weakref.finalize(self, recorder.end, id(self))
         self._recorder = recorder.begin(self, *self._limits)
-        self._opened = perf_counter()
+        self._opened, self._opened_ns = perf_counter(), time_ns()
         return self
 
     def close(self) -> None:
@@ -149,7 +150,7 @@ class Trace:
         """Write the traffic as packets that Wireshark reads; they are made from the calls, and marked so."""
         from .pcapng import to_pcapng
 
-        return to_pcapng(self.events, path)
+        return to_pcapng(self.events, path, opened_ns=self._opened_ns)
 
     def __repr__(self) -> str:
         return self.text() if not self.is_open else f"<trace, open, {len(self.events)} calls so far>"
@@ -157,9 +158,8 @@ class Trace:
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         if self.is_open:
             return {"text/plain": repr(self)}
-        bundle = dict(self.ladder()._repr_mimebundle_(include=include, exclude=exclude))
-        bundle["text/plain"] = self.text()
-        return bundle
+        data, metadata = self.ladder()._repr_mimebundle_()
+        return {**data, "text/plain": self.text()}, metadata
 
 
 class Events(Sequence[Event]):
