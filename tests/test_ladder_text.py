@@ -139,8 +139,20 @@ class TestOneConversation:
     def test_a_send_that_took_less_than_it_was_offered(self) -> None:
         story = Story()
         client, _ = story.connected()
-        story.send(client, b"x" * 10, "send", "MSG_DONTWAIT", result="10 of 4,096 bytes")
-        assert "send(b'xxxxxxxxxx', MSG_DONTWAIT) → 10 of 4,096 bytes ─" in ladder(story)
+        story.send(client, b"x" * 4096, "send", "MSG_DONTWAIT")
+        story.events[-1] = replace(story.events[-1], size=10)
+        assert "send(b'xxxxxxxxxxxxxxxx'…, MSG_DONTWAIT) → 10 of 4,096 ─── 10 bytes ──►" in ladder(story)
+
+    def test_bytes_that_a_call_inside_moved(self) -> None:
+        story = Story()
+        left, right = story.pair()
+        story.call(left, "send_fds")
+        story.send(left, b"take this", "sendmsg", "SCM_RIGHTS with 1 descriptor", inside=2)
+        story.call(right, "recv_fds")
+        story.recv(right, call="recvmsg", inside=4)
+        assert ladder(story).splitlines()[1:] == [
+            "send_fds(b'take this', SCM_RIGHTS with 1 descriptor) ─── 9 bytes ───► recv_fds(100) → b'take this'"
+        ]
 
     @pytest.mark.parametrize(
         ("failure", "words"),

@@ -27,7 +27,7 @@ from textwrap import fill
 from .events import OUT, Event
 from .folding import Fold, fold
 from .ladder_plan import role, shown_calls
-from .rows import BYTES, Row, Traffic, ended, rows
+from .rows import BYTES, Row, Traffic, absorbed, ended, rows
 from .text_page import Page
 from .text_sides import Sides
 
@@ -50,6 +50,7 @@ def ladder_text(events: Sequence[Event], *, width: int = WIDTH, lines: int = LIN
     calls = shown_calls(events)
     if not calls:
         return fill(_nothing(events), width)
+    calls = absorbed(events, calls)
     traffic = Traffic(events, calls)
     sides = Sides(calls, traffic)
     made = rows(calls, traffic)

@@ -10,6 +10,7 @@ Calls that a shown call made for itself (`send` inside `sendfile`) are not shown
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from .events import IN, OUT, Event, Piece
@@ -125,6 +126,31 @@ def _outer_calls(events: list[Event], shown: dict[int, Event]) -> tuple[dict[int
             base[event.number] = moved.get(number, 0)
             moved[number] = base[event.number] + (event.size or 0)
     return outer, base
+
+
+def absorbed(events: Iterable[Event], shown: Sequence[Event]) -> list[Event]:
+    """The calls that are shown; what moved bytes only by a call inside it (`send_fds`) as if by itself."""
+    numbers = {event.number for event in shown if not event.direction}
+    inner: dict[int, list[Event]] = {}
+    for event in events:
+        if event.inside in numbers and event.direction and event.failure is None:
+            inner.setdefault(event.inside, []).append(event)
+    if not inner:
+        return list(shown)
+    return [_with(event, inner[event.number]) if event.number in inner else event for event in shown]
+
+
+def _with(event: Event, inner: list[Event]) -> Event:
+    first = inner[0]
+    inner = [one for one in inner if one.direction == first.direction]
+    return replace(
+        event,
+        asked=event.asked or first.asked,
+        direction=first.direction,
+        size=sum(one.size or 0 for one in inner),
+        data=b"".join(one.data or b"" for one in inner),
+        layer=first.layer,
+    )
 
 
 def rows(shown: Sequence[Event], traffic: Traffic) -> list[Row]:

@@ -16,15 +16,15 @@ from collections.abc import Hashable, Sequence
 from html import escape
 from typing import Any
 
-from .events import IN, OUT, Event, shown
+from .events import IN, OUT, Event
 from .folding import Fold, fold
-from .text_words import clip, printable
+from .text_words import clip, payload, printable, result
 
 __all__ = ["ROWS", "Table", "table"]
 
 #: A longer table is folded.
 ROWS = 200
-_CELL = 44  # characters of a cell in the text; the HTML has all of them, and scrolls
+_CELL = 40  # characters of a cell in the text; the HTML has all of them, and scrolls
 _HEADS = ("", "end", "call", "outcome", "bytes", "from or after")
 _TIMES = ("start, ms", "took", "thread")
 _RIGHT_ALIGNED = ("", "bytes", "start, ms", "took")
@@ -154,22 +154,20 @@ class Table:
         """The text of a row: that of its first call, and what the others add to it."""
         event, many = every[0], len(every) > 1
         number = self._number(event.number) + (f" … × {len(every):,}" if many else "")
-        asked, payload = printable(event.asked), ""
-        if event.direction and event.data is not None:
-            payload = shown(event.data, event.size)
-            if any(other.data != event.data for other in every):
-                payload += ", …"
+        asked, data = printable(event.asked), payload(event)
+        if data and any(other.data != event.data for other in every):
+            data += ", …"
         if event.direction == OUT:
-            asked = ", ".join(filter(None, (payload, asked)))
+            asked = ", ".join(filter(None, (data, asked)))
         inside = "  " if event.inside is not None else ""
         call = f"{inside}{printable(event.call)}({asked})"
         if event.failure is not None:
             outcome = f"✗ {printable(str(event.failure))}"
         else:
-            result = printable(event.result)
+            returned = result(event)
             if any(other.result != event.result for other in every):
-                result += ", …"
-            outcome = ", ".join(filter(None, (payload if event.direction == IN else "", result)))
+                returned += ", …"
+            outcome = ", ".join(filter(None, (data if event.direction == IN else "", returned)))
         moved = [other.size for other in every if other.size is not None]
         size = f"{sum(moved):,}" if moved else ""
         end = printable(event.end.name) if event.end is not None else ""

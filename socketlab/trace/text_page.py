@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .events import IN, OUT, SHOWN, Event, shown
+from .events import IN, OUT, SHOWN, Event
 from .folding import Fold
 from .rows import Row, Traffic
 from .text_arrows import Arrow, Arrows
 from .text_sides import LEFT, RIGHT, Sides
-from .text_words import clip, count_bytes, printable
+from .text_words import clip, payload, printable, result
 
 _KINDS = {"tls": "tls: encrypted on the wire"}
 _LEAST = 10  # so many bytes are always shown, or the first two of more
@@ -137,25 +137,21 @@ def _text(said: _Said | str, most: int, counted: bool) -> str:
     """``client 2: recv(100) → b'hello'``, with at most `most` bytes; their number, unless the arrow says it."""
     if isinstance(said, str):
         return said
-    event, asked, payload = said.event, clip(printable(said.event.asked), _ARGUMENTS), ""
-    if event.direction and event.data is not None:
-        payload = shown(event.data, event.size, most)
-        if counted and payload.endswith(" bytes"):
-            payload = payload.rpartition("… ")[0] + "…"
-        elif said.varied:
-            payload += ", …"
+    event, asked, data = said.event, clip(printable(said.event.asked), _ARGUMENTS), payload(said.event, most)
+    if counted and data.endswith(" bytes"):
+        data = data.rpartition("… ")[0] + "…"
+    elif data and said.varied:
+        data += ", …"
     if event.direction == OUT:
-        asked = ", ".join(filter(None, (payload, asked)))
+        asked = ", ".join(filter(None, (data, asked)))
     text = f"{said.prefix}{printable(event.call)}({asked})"
     if event.failure is not None:
         return f"{text} ✗ {printable(str(event.failure))}"
-    result = ""
-    if event.result and (event.end is None or event.result != f"<{event.end.name}>"):  # whose call it is has been said
-        result = clip(printable(event.result), _ARGUMENTS) + (", …" if said.more else "")
-    got = payload if event.direction == IN else ""
-    if event.direction == IN and event.data is None and event.size is not None:
-        got = count_bytes(event.size)
-    answer = ", ".join(filter(None, (got, result)))
+    returned = ""
+    if event.end is None or event.result != f"<{event.end.name}>":  # else it has been said whose call it is
+        returned = clip(result(event), _ARGUMENTS)
+        returned += ", …" if returned and said.more else ""
+    answer = ", ".join(filter(None, (data if event.direction == IN else "", returned)))
     return f"{text} → {answer}" if answer else text
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 
+from .events import IN, OUT, SHOWN, Event, shown
+
 
 def count_bytes(count: int) -> str:
     """``1 byte``, ``4,096 bytes``."""
@@ -39,3 +41,19 @@ def letter(i: int) -> str:
         i, rest = divmod(i - 1, 26)
         text = chr(65 + rest) + text
     return text
+
+
+def payload(event: Event, most: int = SHOWN) -> str:
+    """The bytes of a call, or its first `most`; of a send all that it was offered. "" where none were kept."""
+    if not event.direction or event.data is None:
+        return ""
+    return shown(event.data, max(event.size or 0, len(event.data)), most)
+
+
+def result(event: Event) -> str:
+    """What a call returned, beside bytes: its result as text; how much a send took, where that was not all."""
+    if event.direction == OUT and event.data is not None and event.size is not None and event.size < len(event.data):
+        return printable(event.result) or f"{event.size:,} of {len(event.data):,}"
+    if event.direction == IN and event.data is None and event.size is not None:
+        return ", ".join(filter(None, (count_bytes(event.size), printable(event.result))))
+    return printable(event.result)
