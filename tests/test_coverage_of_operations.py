@@ -102,6 +102,14 @@ thread = threading.Thread(target=handler, args=pair[:1]); thread.start(); thread
         "import socketserver\nsocketserver.TCPServer(('127.0.0.1', 0), None).server_close()",
         set(),
     ),
+    "a traced cell": (
+        """%%trace
+a, b = socket.socketpair()
+with a, b:
+    a.send(b'x'); b.recv_into(bytearray(1)); a.shutdown(socket.SHUT_WR); b.settimeout(1); socket.socket().close()""",
+        {"socket.socketpair", "socket.socket", "socket.SocketType"}
+        | {f"socket.socket.{name}" for name in ("send", "recv_into", "shutdown", "settimeout", "close")},
+    ),
     "with closes, the cell does not": ("with pair[1]:\n    pass", set()),
     "others of the same name": ("import io, os\nio.BytesIO().close(); os.close(os.dup(1)); [].append(1)", set()),
 }
@@ -111,7 +119,7 @@ thread = threading.Thread(target=handler, args=pair[:1]); thread.start(); thread
 def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     """Case → what its cell ran. One kernel for all: what was seen is written down and emptied between the cases."""
     folder = tmp_path_factory.mktemp("cells")
-    cells = ["import json, socket, sys; pair = socket.socketpair()"]
+    cells = ["import json, socket, sys; pair = socket.socketpair()", "%load_ext socketlab"]
     for number, (source, _) in enumerate(COUNTED.values()):
         cells.append("sys.modules['watch_operations'].SEEN.clear()")
         cells.append(source)

@@ -2,7 +2,8 @@
 
 An operation counts when a frame of a cell executes it: the profile function of the interpreter reports every call of a
 function, in C or in Python, with the frame it comes from. What socketlab or the standard library call on their own
-does not count; what a function defined in a cell calls does, in whichever thread it runs.
+does not count; what a function defined in a cell calls does, in whichever thread it runs, and whether a trace is open
+or not.
 
 Exceptions count when they arise in a cell or arrive there; a class when a cell makes an instance of it (SocketIO, which
 nobody makes by hand: when a cell calls a method of one).
@@ -75,12 +76,24 @@ def watch_calls(frame: FrameType, event: str, argument: Any) -> None:
             return
         if frame.f_code in BY_CODE:
             SEEN.add(BY_CODE[frame.f_code])
+        elif (original := replaced(frame)) is not None:  # a trace is open
+            if original is socket.socket.__init__ or getattr(original, "__name__", "") == "__init__":
+                made = frame.f_locals["args"][0]
+                SEEN.update(name for name, value in CLASSES.items() if isinstance(made, value))
+            else:
+                SEEN.update(name for name, value in NAMES.items() if value is original)
         elif frame.f_code is socket.socket.__init__.__code__:
             SEEN.update(name for name, value in CLASSES.items() if isinstance(frame.f_locals["self"], value))
         elif frame.f_code in METHODS_OF_SOCKETIO:
             SEEN.add("socket.SocketIO")
         elif frame.f_code is EnumMeta.__call__.__code__:
             SEEN.update(name for name, value in CLASSES.items() if value is frame.f_locals["cls"])
+
+
+def replaced(frame: FrameType) -> Any:
+    """What the method of an open trace, of which this is a frame, stands in for; None for any other frame."""
+    methods = sys.modules.get("socketlab.trace.methods")
+    return frame.f_locals.get("base") if methods is not None and frame.f_code in methods.CODES else None
 
 
 def inside_c() -> list[FrameType]:
