@@ -123,7 +123,8 @@ def _write(library: Any, file: BinaryIO, stream: Iterator[Packet], comment: str,
     count = 0
     for packet in stream:
         count += 1
-        block.timestamp_high, block.timestamp_low = divmod(opened_ns + packet.when_ns, 2**32)
+        when = max(0, opened_ns + packet.when_ns)  # a call may have begun before the trace was opened
+        block.timestamp_high, block.timestamp_low = divmod(when, 2**32)
         block.packet_data, block.packet_len = packet.data, packet.size
         block.options["opt_comment"] = packet.comment
         writer.write_block(block)

@@ -20,6 +20,7 @@ from ..events import IN, OUT, Endpoint, Event
 from .attempts import NONE, REFUSED, YES, Attempt, attempts
 from .endings import Side
 from .headers import Address, packed
+from .streams import anchored
 
 _LOOPBACK = {4: b"\x7f\0\0\x01", 16: bytes(15) + b"\x01"}
 _WILDCARD = (bytes(4), bytes(16))
@@ -36,6 +37,13 @@ class Connection:
     attempt: Attempt | None = None
     accept: Event | None = None
     encrypted: bool = False
+
+    def __post_init__(self) -> None:
+        one, two = self.sides
+        for side, other in (one, two), (two, one):
+            if side.name and other.has_plaintext and not side.has_plaintext:
+                side.forget_records()
+        one.got, two.got = anchored(one.got, two.sent), anchored(two.got, one.sent)
 
     @property
     def answer(self) -> str:

@@ -34,14 +34,26 @@ class Side:
     def __post_init__(self) -> None:
         self.sent: list[Interval[Event]] = list(moved(self.events, OUT))
         self.got: list[Interval[Event]] = list(moved(self.events, IN))
+        #: Whether its calls tell which bytes it took.
+        self.tells = bool(self.name)
         self.shut = next((event for event in self.events if _shuts(event)), None)
         self.closed = self._last_close()
         self.heard_the_end = self._first_end()
         self.told_of_reset = next((event for event in self.events if self._is_told(event)), None)
 
     @property
-    def traced(self) -> bool:
-        return bool(self.name)
+    def has_plaintext(self) -> bool:
+        return any(event.layer == "tls" for *_, event in (*self.sent, *self.got))
+
+    def forget_records(self) -> None:
+        """Forget bytes that went to or came from no call of the other side: TLS records of which it told the plaintext.
+
+        Where one end uses `ssl.SSLSocket`, its calls move plaintext; where the other one encrypts by itself (asyncio
+        does, with `ssl.MemoryBIO`), its calls move records. One stream cannot show both.
+        """
+        self.sent = [each for each in self.sent if each[2].pieces]
+        self.got = [each for each in self.got if each[2].pieces]
+        self.tells = False
 
     def _last_close(self) -> Event | None:
         """A socket of the kernel is closed with the last object that holds it, and not used after that."""
@@ -90,8 +102,8 @@ def _reset(me: Side, other: Side) -> Ending | None:
     if close is not None and not in_peace:
         if any(event.number < close.number and _lingers_not(event) for event in me.events):
             return Ending(close, close.start_ns, "SO_LINGER with 0 seconds")
-        taken = me.got[-1][1] if me.got else 0
-        if any(stop > taken and _is_after(close, event) for _, stop, event in other.sent):
+        taken = max((stop for _, stop, _ in me.got), default=0)
+        if me.tells and any(stop > taken and _is_after(close, event) for _, stop, event in other.sent):
             return Ending(close, close.start_ns, "bytes were left unread")
         if told is not None and late is None:
             return Ending(close, close.start_ns, "the peer was told of a reset")

@@ -49,6 +49,8 @@ class _Moment(NamedTuple):
     words: str = ""
 
 
+#: The most bytes that are on their way unacknowledged: half of the largest window (RFC 7323, section 2.3).
+_IN_FLIGHT = 2**29
 #: For `_Moment.at`: all bytes that are on the wire by then.
 _ALL = 2**63
 
@@ -66,7 +68,7 @@ def _moments(connection: Connection, directions: tuple[Direction, Direction]) ->
     data = [_data(direction, side) for side, direction in enumerate(directions)]
     moments = data[0] + data[1]
     for side, me in enumerate(connection.sides):
-        if not me.traced:
+        if not me.tells:
             unseen = ": the kernel answers"
             moments += [
                 each._replace(rank=_TAKEN, at=_ALL, side=side, words=each.words + unseen) for each in data[1 - side]
@@ -161,7 +163,7 @@ def _numbered(
     sent, taken = [0, 0], [0, 0]
     if connection.attempt is None and connection.accept is None:
         sent, taken = [1, 1], [1, 1]  # it is long since that the SYN was sent, which counts as one byte
-    gone = [not side.traced for side in sides]  # nobody there to read, but the kernel answers
+    gone = [not side.name for side in sides]  # nobody there to read, but the kernel answers
     most = largest_segment(sides[0].address[0])
     hints = "; plaintext here, encrypted on the wire" if connection.encrypted else ""
     hints += "; an address is made up" if sides[0].made_up or sides[1].made_up else ""
@@ -191,6 +193,9 @@ def _numbered(
             for size, data in directions[side].segments(span, most):
                 cut = f"; {len(data):,} of {size:,} bytes kept" if len(data) < size else ""
                 yield segment(moment, PSH | ACK | (URG if span.urgent else 0), data, size, cut)
+                if sent[side] - taken[other] > _IN_FLIGHT:
+                    taken[other] = sent[side]
+                    yield segment(moment._replace(side=other, words=": the kernel answers"), ACK)
         elif rank == _FIN:
             yield segment(moment, FIN | ACK)
             if gone[other]:

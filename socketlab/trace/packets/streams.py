@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from operator import attrgetter
 from typing import NamedTuple, TypeVar
 
-from ..events import IN, Event
+from ..events import IN, OUT, Event
 
 What = TypeVar("What")
 Interval = tuple[int, int, What]  # start, stop, what is there
@@ -98,13 +98,29 @@ def moved(events: Iterable[Event], direction: str) -> Iterator[Interval[Event]]:
         if not size or (direction == IN and (_is_urgent(event) or "MSG_ERRQUEUE" in event.asked)):
             continue
         start = base.setdefault(event.layer, max(ends.values(), default=0))
-        at = ends.get(event.layer, start) if event.offset is None else start + event.offset
+        known = event.offset if direction == OUT else None
+        at = ends.get(event.layer, start) if known is None else start + known
         ends[event.layer] = at + size - _is_urgent(event)  # the last byte of urgent data is beside the stream
         yield at, ends[event.layer], event
 
 
 def _is_urgent(event: Event) -> bool:
     return "MSG_OOB" in event.asked
+
+
+def anchored(got: list[Interval[Event]], sent: list[Interval[Event]]) -> list[Interval[Event]]:
+    """What a side got, counted from the first byte that the other one was seen to send: bytes before it are below 0.
+
+    The first call that got some of those bytes says where it stands. If there is none, all that was got is older.
+    """
+    places = {event.number: start for start, _, event in sent}
+    shift = -got[-1][1] if got and sent else 0
+    for start, _, event in got:
+        piece = next((piece for piece in event.pieces if piece.sent in places), None)
+        if piece is not None:
+            shift = places[piece.sent] + piece.start - piece.at - start
+            break
+    return [(start + shift, stop + shift, event) for start, stop, event in got] if shift else got
 
 
 def overlay(above: Iterable[Interval[What]], below: Iterable[Interval[What]]) -> list[Interval[What]]:
