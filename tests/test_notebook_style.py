@@ -167,6 +167,7 @@ class TestLesson:
         setup = ast.parse(as_python(code(path)[0].source)).body
         more = [s for s in setup if not isinstance(s, (ast.Import, ast.ImportFrom))]
         assert [ast.unparse(s) for s in more if not isinstance(s, ast.Assign) or s.end_lineno != s.lineno] == []
+        assert "%load_ext socketlab" in code(path)[0].source.splitlines()
         assert "socket" in [alias.name for s in setup if isinstance(s, ast.Import) for alias in s.names]
 
     def test_recap_table(self, path: Path) -> None:
