@@ -96,8 +96,9 @@ class TestFold:
         assert [i for one in fold(rows) for i in out(one)] == list(range(len(rows)))
 
     @given(st.lists(st.integers(0, 5), min_size=1, max_size=8), st.integers(3, 50))
-    def test_whatever_repeats_takes_no_more_rows_than_once(self, block: list[int], times: int) -> None:
-        assert sum(one.lines for one in fold(block * times)) <= 2 * len(block)
+    def test_whatever_repeats_takes_few_rows(self, block: list[int], times: int) -> None:
+        # The block itself, and what is left of it before and after: where it begins is the eye's choice.
+        assert sum(one.lines for one in fold(block * times)) <= 3 * len(block)
 
     def test_rows_can_be_many_and_all_different(self) -> None:
         rng = random.Random(862)

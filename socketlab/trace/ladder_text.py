@@ -21,6 +21,7 @@ Signs are those that every monospaced font has (Windows Glyph List 4), so that c
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Hashable, Iterable, Sequence
 from textwrap import fill
 
@@ -47,6 +48,17 @@ def ladder_text(events: Sequence[Event], *, width: int = WIDTH, lines: int = LIN
     """
     if width < 60 or lines < 10:
         raise ValueError(f"ladder_text wanted width >= 60 and lines >= 10, but got {width!r} and {lines!r}")
+    # A million calls become several million objects, none of them garbage: looking for some takes as long.
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return _text(list(events), width, lines)  # a trace makes its events anew each time that they are asked for
+    finally:
+        if collects:
+            gc.enable()
+
+
+def _text(events: list[Event], width: int, lines: int) -> str:
     calls = shown_calls(events)
     if not calls:
         return fill(_nothing(events), width)

@@ -62,13 +62,11 @@ class Traffic:
         self.took: dict[int, list[int]] = {}
         self.read: dict[int, int] = {}
         self._outer, self._base = _outer_calls(events, self.by_number)
-        pieces: dict[int, list[Piece]] = {}
+        pieces: dict[int, tuple[Piece, ...]] = {}
         for event in events:
             if event.direction == IN and event.pieces:
-                if event.number in self._outer or event.number in pieces:  # a call and those inside it are one
-                    pieces.setdefault(self.shown_as(event.number), []).extend(event.pieces)
-                else:
-                    pieces[event.number] = list(event.pieces)
+                received = self.shown_as(event.number)  # a call and those inside it are one
+                pieces[received] = pieces[received] + event.pieces if received in pieces else event.pieces
         for received, got in pieces.items():
             self._add(received, got)
 
@@ -80,10 +78,21 @@ class Traffic:
         """The shown calls that had to happen before this one."""
         return [self.shown_as(number) for number in event.after]
 
-    def _add(self, received: int, pieces: list[Piece]) -> None:
+    def _add(self, received: int, pieces: Sequence[Piece]) -> None:
+        shares = self._shares(pieces)
+        self.got[received] = shares
+        receiver = self.by_number.get(received)
+        for share in shares:
+            self.took.setdefault(share.sent, []).append(received)
+            if receiver is None or not receiver.peek:
+                self.read[share.sent] = self.read.get(share.sent, 0) + share.stop - share.start
+
+    def _shares(self, pieces: Sequence[Piece]) -> list[Share]:
         base = self._base
-        if len(pieces) > 1:  # where both the outer and the inner call have them, each byte counts once
-            pieces.sort(key=lambda piece: (base.get(piece.received, 0) + piece.at, piece.sent in self._outer))
+        if len(pieces) == 1 and not base:
+            return [Share(self.shown_as(pieces[0].sent), pieces[0].start, pieces[0].stop)]
+        # Where both the outer and the inner call have them, each byte counts once.
+        pieces = sorted(pieces, key=lambda piece: (base.get(piece.received, 0) + piece.at, piece.sent in self._outer))
         shares: list[Share] = []
         end = 0
         for piece in pieces:
@@ -97,12 +106,7 @@ class Traffic:
             if shares and size and shares[-1].sent == sent and shares[-1].stop == start:
                 start = shares.pop().start
             shares.append(Share(sent, start, base.get(piece.sent, 0) + piece.stop))
-        self.got[received] = shares
-        receiver = self.by_number.get(received)
-        for share in shares:
-            self.took.setdefault(share.sent, []).append(received)
-            if receiver is None or not receiver.peek:
-                self.read[share.sent] = self.read.get(share.sent, 0) + share.stop - share.start
+        return shares
 
 
 def _outer_calls(events: list[Event], shown: dict[int, Event]) -> tuple[dict[int, int], dict[int, int]]:

@@ -68,6 +68,7 @@ class Table:
 
     def __init__(self, events: Sequence[Event], everything: bool, times: bool, most: int) -> None:
         self.times = times
+        events = list(events)  # those of a trace are made anew each time that they are asked for
         calls = [event for event in events if everything or not event.housekeeping]
         self.calls = len(calls)
         self.left_out = len(events) - self.calls
