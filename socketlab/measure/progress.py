@@ -53,6 +53,11 @@ class Progress:
         except Exception:  # no ipywidgets, no front end: a bar is a courtesy, the measurement goes on without
             self.due_ns = float("inf")
 
+    def show_if_due(self, share: float) -> None:
+        """`show`, if enough time has passed."""
+        if perf_counter_ns() >= self.due_ns:
+            self.show(share)
+
     def _open(self) -> None:
         widgets: Any = import_module("ipywidgets")
         ipython: Any = import_module("IPython.display")

@@ -32,7 +32,7 @@ idle workers gets a connection is the scheduler's choice, and says nothing about
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from .calls import Call, calls_of, chains_of, ended, name_of
@@ -54,7 +54,13 @@ _OF_THE_PEER = (
 class Told:
     """The calls of a trace in the order in which they are told, and which ends belong together."""
 
-    def __init__(self, lanes: Sequence[tuple[Lane, Sequence[Sequence[Any]]]], opener: int | None) -> None:
+    def __init__(
+        self,
+        lanes: Sequence[tuple[Lane, Sequence[Sequence[Any]]]],
+        opener: int | None,
+        step: Callable[[float], object] = lambda share: None,
+    ) -> None:
+        """`step` is called now and then with the share of the work that is done, 0 to 1."""
         self.lanes = [lane for lane, _ in lanes]
         every: list[Call] = []
         chains: list[list[Call]] = []
@@ -62,10 +68,14 @@ class Told:
             calls, top = calls_of(index, chunks)
             every += calls
             chains += chains_of(lane, top)
+            step(0.4 * (index + 1) / len(lanes))
         self.partner = pair(every)
+        step(0.5)
         tie(every, self.partner)
+        step(0.7)
         _connections(every, self.partner)
         _endings(every, self.partner)
+        step(0.8)
         chains.sort(key=lambda chain: _rank(chain, self.lanes[chain[0].lane].ident == opener))
         self.calls = _with_children(_schedule(chains, every), every)
         for number, call in enumerate(self.calls, 1):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from time import perf_counter, time_ns
 from types import TracebackType
 from typing import Any, overload
 
+from ..measure.progress import Progress
 from . import recorder
 from .calls import Call
 from .events import IN, OUT, Endpoint, Event, Failure, Piece
@@ -24,6 +27,9 @@ from .under_way import look_into_queues
 EVENTS = 1_000_000
 #: How many bytes of payload it keeps unless told otherwise; of what comes later, size and first bytes.
 PAYLOAD = 16 * 1024 * 1024
+
+#: Of longer traces ladder and table show the beginning and the end.
+VIEWED = 40_000
 
 Taken = tuple[recorder.Lane, list[list[Any]]]
 
@@ -126,13 +132,27 @@ class Trace:
         """The ladder as text, the same on each run of a deterministic program."""
         from .ladder_text import ladder_text
 
-        return ladder_text(self.events)
+        left_out = len(self.events) - len(self._both_ends())
+        note = (
+            f"\n({left_out:,} calls between the first and the last {VIEWED // 2:,} were not looked at)"
+            if left_out
+            else ""
+        )
+        return ladder_text(self._both_ends()) + note
+
+    def _both_ends(self) -> Sequence[Event]:
+        """What is looked at to draw ladder and table: all calls, or of a very long trace the first and the last ones.
+
+        Nobody reads a million calls; to fold them would take half a minute, in which the notebook does nothing else.
+        """
+        events = self.events
+        return events if len(events) <= VIEWED else (*events[: VIEWED // 2], *events[-VIEWED // 2 :])
 
     def ladder(self, **settings: Any) -> Any:
         """The ladder as a picture: a column for each end, an arrow for what went from one to the other."""
         from .ladder_picture import ladder
 
-        return ladder(self.events, **settings)
+        return ladder(self._both_ends(), **settings)
 
     def timeline(self, **settings: Any) -> Any:
         """A lane for each thread, a bar for each call, over time."""
@@ -144,7 +164,7 @@ class Trace:
         """One row for each call."""
         from .table import table
 
-        return table(self.events, **settings)
+        return table(self._both_ends(), **settings)
 
     def to_pcapng(self, path: str | os.PathLike[str]) -> Any:
         """Write the traffic as packets that Wireshark reads; they are made from the calls, and marked so."""
@@ -162,14 +182,30 @@ class Trace:
         return {**data, "text/plain": self.text()}, metadata
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without garbage collections: among a million new objects that stay, each would find nothing, ever more slowly."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+_MANY = 50_000  # events that take a second to look at, on a slow machine
+
+
 class Events(Sequence[Event]):
     """The calls of a trace: an `Event` is made when somebody looks at it, for a million of them would fill a memory."""
 
     def __init__(self, lanes: list[Taken], opener: int | None, opened: float) -> None:
         self._opened = opened
-        self._told = Told(lanes, opener)
-        self._ends = name_ends(self._told, opener)
-        self._threads = name_threads(self._told, opener)
+        with _uncollected(), Progress("Putting the calls in order") as bar:
+            self._told = Told(lanes, opener, bar.show_if_due)
+            self._ends = name_ends(self._told, opener)
+            self._threads = name_threads(self._told, opener)
 
     @property
     def ends(self) -> tuple[Endpoint, ...]:
@@ -191,7 +227,16 @@ class Events(Sequence[Event]):
         return self._event(self._told.calls[at])
 
     def __iter__(self) -> Iterator[Event]:
-        return map(self._event, self._told.calls)
+        if len(self) < _MANY:
+            return map(self._event, self._told.calls)
+        return self._slowly()
+
+    def _slowly(self) -> Iterator[Event]:
+        """All events, with a bar that shows how far it has come."""
+        with Progress("Reading the calls") as bar:
+            for at in range(0, len(self), _MANY // 10):
+                bar.show_if_due(at / len(self))
+                yield from map(self._event, self._told.calls[at : at + _MANY // 10])
 
     def __repr__(self) -> str:
         return f"<{len(self)} events>"
