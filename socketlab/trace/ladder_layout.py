@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .events import Event
 from .ladder_plan import Plan
-from .ladder_words import MONO, SANS, clock, heading, labels, on_arrow, width
+from .ladder_words import MONO, SANS, clock, cut, heading, labels, on_arrow, width
 
 PAPER = 520.0  # between the margins of 7.5 in
 CALL, SMALL, HEADING = 8.5, 7.5, 9.5  # font sizes
@@ -43,6 +43,17 @@ class Layout:
         """Whether a column has several lines."""
         return len(self.plan.columns[column].ends) > 1
 
+    def middle(self, column: int) -> float:
+        """Where the heading of a column is centred."""
+        return (self.x[column][0] + self.x[column][-1]) / 2
+
+    def heading(self, column: int) -> str:
+        """The heading of a column, cut where it would meet its neighbour's or the edge of the paper."""
+        here = self.middle(column)
+        near = [2 * here, 2 * (PAPER - here)]
+        near += [abs(self.middle(other) - here) for other in range(len(self.x)) if other != column]
+        return cut(heading(self.plan.columns[column]), max(min(near) - 18, 20), SANS, HEADING, "bold")
+
     def label(self, event: Event, column: int) -> str:
         """The fullest words for a call that fit beside its column; the last resort may still have to be cut."""
         words = ""
@@ -70,7 +81,7 @@ class Layout:
         budget = free - (min(self._arrow() * sum(shares), free * 0.45) if len(columns) > 1 else 150)
         for usual, failed in _SHORTER:
             self.room = self._wants(usual, failed)
-            if sum(self.room) <= budget:
+            if sum(self.room) <= budget * 1.03:
                 break
         cap = max(self.room)
         while sum(min(cap, room) for room in self.room) > budget and cap > 40:
@@ -101,7 +112,7 @@ class Layout:
         for arrow in self.plan.arrows:
             for words in on_arrow(arrow, self.plan):
                 whole = arrow.start is not None and arrow.stop is not None
-                needs.append((width(words, MONO, CALL) + 34) / (1 if whole else 0.62))
+                needs.append((width(words, MONO, CALL) + 28) / (1 if whole else 0.62))
                 break
         return min(max(needs), _ARROW[1])
 

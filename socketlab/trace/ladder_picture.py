@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from .events import Event
 from .ladder_layout import CALL, HEADING, PAPER, PITCH, SMALL, Layout
 from .ladder_plan import Arrow, Plan, Row, number_of, plan
-from .ladder_words import GOES_ON, MONO, SANS, cut, finding, heading, literal, on_arrow, width
+from .ladder_words import GOES_ON, MONO, SANS, cut, finding, literal, on_arrow, width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -151,9 +151,10 @@ class _Drawing:
     def _lifelines(self) -> None:
         for c, column in enumerate(self.plan.columns):
             color = _INK if self.on.several(c) else self._color(c, 0)
-            middle = (self.on.x[c][0] + self.on.x[c][-1]) / 2
             look = {"boxstyle": "round,pad=0.35,rounding_size=0.5", "fc": _CARD, "ec": color, "lw": 1.3}
-            self._text(middle, 15, heading(column), size=HEADING, ha="center", fontweight="bold", bbox=look)
+            self._text(
+                self.on.middle(c), 15, self.on.heading(c), size=HEADING, ha="center", fontweight="bold", bbox=look
+            )
             for i, end in enumerate(column.ends):
                 self._lifeline(c, i, end.name)
 

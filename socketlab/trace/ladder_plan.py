@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from .events import IN, OUT, Endpoint, Event
+from .events import OUT, Endpoint, Event
 from .folding import Fold, fold
 
 #: Calls that look and change nothing.
@@ -24,8 +24,10 @@ LOOKS = frozenset(
 #: A call that took longer has waited: on loopback the work of one call is done in 10 to 50 µs.
 WAITED_NS = 100_000
 #: Calls that are no receiving, and wait for the other end all the same.
-_WAITERS = frozenset(("accept", "connect", "create_connection", "do_handshake", "unwrap", "select", "poll", "wait"))
-#: For all other calls it takes more to be sure: a thread that has lost its turn looks like one that waits.
+_WAITERS = frozenset(
+    ("accept", "connect", "create_connection", "do_handshake", "wrap_socket", "unwrap", "select", "poll", "wait")
+)
+#: For a send it takes more to be sure: a thread that has lost its turn looks like one that waits.
 _SURELY_NS = 1_000_000
 CLOSING = ("close", "shutdown", "detach")
 _RANKS = {"client": 0, "left": 0, "server": 2, "right": 2, "listener": 3}
@@ -201,8 +203,9 @@ def _columns(kept: list[Event | int], made: Plan) -> None:
     busy = {event.end.name for event in made.calls if event.end is not None and event.call != "accept"}
     ends = {event.number: _whose(event, calls, busy) for event in calls}
     appear = {end.name: end for event in calls if (end := ends[event.number]) is not None}
-    # Two clients that talk to each other cannot share a column.
+    # Two clients that talk to each other should not share a column, as long as there are few.
     talking = {name for name, end in appear.items() if end.other in appear and role(end.other) == role(name)}
+    talking = talking if len(talking) <= 4 else set()
     roles: dict[str, list[Endpoint]] = {}
     for name, end in appear.items():
         roles.setdefault(name if name in talking else role(name), []).append(end)
@@ -278,18 +281,19 @@ def _waits(rows: list[Row]) -> None:
         last = clock[-1] if clock else 0
         clock.append(last if row.event is None else max(last, moment(row.event)))
     for y, row in enumerate(rows):
-        if row.event is None or row.event.duration_ns <= 0:
-            continue
         event = row.event
-        if acts(event):
+        if event is None or event.duration_ns <= 0:
+            continue
+        if not event.direction and event.call not in _WAITERS:
+            continue
+        if event.direction == OUT:
             if event.duration_ns >= _SURELY_NS:
                 bottom = min(_place(event.end_ns, clock, y), _neighbour(rows, y, +1) - 0.4)
                 row.wait = (float(y), max(bottom, y + 0.45))
             continue
         top = min(_place(event.start_ns, clock[:y], -1), y - 0.45)
         top = max(top, min(_neighbour(rows, y, -1) + 0.4, y - 0.45))
-        waiter = event.direction == IN or event.call in _WAITERS
-        if event.duration_ns >= (WAITED_NS if waiter else _SURELY_NS) or (waiter and top < y - 1):
+        if event.duration_ns >= WAITED_NS or top < y - 1:
             row.wait = (top, float(y))
 
 

@@ -90,12 +90,13 @@ def on_arrow(arrow: Arrow, what: Plan) -> Iterator[str]:
         if not arrow.lost:
             yield arrow.kind
         return
+    if arrow.pieces > 1 and arrow.lost:
+        yield f"{arrow.pieces:,} not received"
+        yield f"{arrow.pieces:,} lost"
+        return
     if arrow.pieces > 1 and not _repeats(arrow, what):
-        if arrow.lost:
-            yield f"{arrow.pieces:,} not received"
-        else:
-            yield f"{arrow.pieces:,} pieces, {arrow.size:,} bytes"
-            yield f"{arrow.size:,} bytes"
+        yield f"{arrow.pieces:,} pieces, {arrow.size:,} bytes"
+        yield f"{arrow.size:,} bytes"
         return
     size = arrow.size if arrow.pieces == 1 or arrow.data is None else len(arrow.data)
     more = f", {arrow.cut:,} cut off" if arrow.cut > 0 else ""
