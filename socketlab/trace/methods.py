@@ -44,23 +44,20 @@ def _sending(base: Any, operation: Operation, recorder: Recorder) -> Any:
     """send and sendall."""
     clock, local, ends, keep, others = perf_counter, recorder.local, recorder.ends, recorder.keep, _other(recorder)
     describe, small, chunk = operations.send, SMALL, CHUNK
-    with_names = _calling(base, operation, recorder, describe)
     takes_all = operation.name == "sendall"
     __tracebackhide__ = True
 
     def method(*args: Any, **named: Any) -> Any:
-        if named:
-            return with_names(*args, **named)
         start = clock()
         try:
-            result = base(*args)
+            result = base(*args, **named) if named else base(*args)
         except BaseException as error:
             assert __tracebackhide__
             others(start, clock(), operation, describe, args, named, None, error)
             raise
         end = clock()
         try:
-            sock, data = args
+            sock, data = args if not named else ()  # anything but one plain argument: the slow way
             log = local.log
             who = ends[id(sock)]
             if data.__class__ is not bytes or (len(data) if takes_all else result) > small:
@@ -79,22 +76,19 @@ def _receiving(base: Any, operation: Operation, recorder: Recorder) -> Any:
     """recv."""
     clock, local, ends, keep, others = perf_counter, recorder.local, recorder.ends, recorder.keep, _other(recorder)
     describe, small, chunk = operations.recv, SMALL, CHUNK
-    with_names = _calling(base, operation, recorder, describe)
     __tracebackhide__ = True
 
     def method(*args: Any, **named: Any) -> Any:
-        if named:
-            return with_names(*args, **named)
         start = clock()
         try:
-            result = base(*args)
+            result = base(*args, **named) if named else base(*args)
         except BaseException as error:
             assert __tracebackhide__
             others(start, clock(), operation, describe, args, named, None, error)
             raise
         end = clock()
         try:
-            sock, asked = args
+            sock, asked = args if not named else ()
             log = local.log
             log += start, end, ends[id(sock)], operation, asked, result if len(result) <= small else keep(result)
             if len(log) >= chunk:

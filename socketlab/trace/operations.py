@@ -193,7 +193,7 @@ def recvmsg_into(recorder: Recorder, who: Any, args: tuple[Any, ...], named: dic
         data = recorder.keep(whole)
     flags = argument(args, named, 3, "", 0)
     _, _, extra = recvmsg(recorder, who, (None, 0, 0, flags), {}, (b"", ancillary, said, address) if result else None)
-    return sum(map(_size, buffers)) if hasattr(buffers, "__len__") else None, data, extra
+    return sum(_size(buffer) or 0 for buffer in buffers) if hasattr(buffers, "__len__") else None, data, extra
 
 
 def _beginning(recorder: Recorder, buffer: Any, size: Any) -> Any:
