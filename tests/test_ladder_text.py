@@ -109,7 +109,7 @@ class TestOneConversation:
         story.fail(client, "sendall", PIPE, direction=OUT, data=b"more")
         assert ladder(story) == expected("""
             connect() ─────────────────────────────────────────────────► listener: accept() → <server>
-            sendall(b'unread') ──────────────────────────── 6 bytes ───► nobody read it
+            sendall(b'unread') ──────────────────────────── 6 bytes ───► (nobody read it)
             recv(100) ✗ ConnectionResetError ECONNRESET ◄─── reset ───── close()
             sendall(b'more') ✗ BrokenPipeError EPIPE
             """)
@@ -319,7 +319,7 @@ class TestDatagrams:
             client                            udp             server
             ───────────────────────────────────────────────────────────────────────────
             sendto(b'ping 0') - - - - - - A: 6 bytes - - - -►
-            sendto(b'ping 1') - - - - - - - 6 bytes - - - - ✗ nobody received it
+            sendto(b'ping 1') - - - - - - - 6 bytes - - - - ✗ (nobody received it)
             sendto(b'ping 2') - - - - - - B: 6 bytes - - - -►
                                   -- - - - - - A - - - - - -► recvfrom(100) → b'ping 0'
                                   -- - - B, 2 cut off - - - ► recvfrom(4) → b'ping'
@@ -341,7 +341,7 @@ class TestDatagrams:
             story.recvfrom(self.server, 2000)
         assert "1,000 bytes each" in ladder(story)
         assert "194 × " in ladder(story)
-        assert "✗ nobody received them" in ladder(story)
+        assert "✗ (nobody received them)" in ladder(story)
 
 
 class TestLongTraces:

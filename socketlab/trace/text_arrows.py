@@ -120,13 +120,13 @@ class Arrows:
             missing = sum(one.first.number not in self.traffic.took for one in every)
             if missing and self.all_known and self.datagram_ends - {here}:
                 lost = missing == len(every)
-                note = f"{missing:,} of {len(every):,} not received"
+                note = f"({missing:,} of {len(every):,} not received)"
                 if lost:
-                    note = "nobody received it" if missing == 1 else "nobody received them"
+                    note = "(nobody received it)" if missing == 1 else "(nobody received them)"
         elif event.end is not None and event.end.other:
             unread = sum((one.first.size or 0) - self.traffic.read.get(one.first.number, 0) for one in every)
             if unread and not any(one.first.number in self.traffic.took for one in every):
-                note = "nobody read it" if len(every) == 1 else "nobody read them"
+                note = "(nobody read it)" if len(every) == 1 else "(nobody read them)"
             elif unread:
                 label += f", {unread:,} not read"
         return Arrow(label, there, shaft, lost, note)
