@@ -79,10 +79,7 @@ class Layout:
         lines = [(len(column.ends) - 1) * self._pitch(len(column.ends)) for column in columns]
         free = self.right - self.gutter - sum(lines)
         budget = free - (min(self._arrow() * sum(shares), free * 0.45) if len(columns) > 1 else 150)
-        for usual, failed in _SHORTER:
-            self.room = self._wants(usual, failed)
-            if sum(self.room) <= budget * 1.03:
-                break
+        self.room = self._rooms(budget * 1.03)
         cap = max(self.room)
         while sum(min(cap, room) for room in self.room) > budget and cap > 40:
             cap -= 2
@@ -95,6 +92,17 @@ class Layout:
                 x += spare * shares[c - 1] / sum(shares) + (self.room[c - 1] if c > 1 else 0)
             self.x.append([x + i * self._pitch(len(column.ends)) for i in range(len(column.ends))])
             x = self.x[-1][-1]
+
+    def _rooms(self, budget: float) -> list[float]:
+        """What each column gets of the budget: all are shortened alike, then what is left makes some fuller again."""
+        wants = [self._wants(usual, failed) for usual, failed in _SHORTER]
+        level = next((i for i, rooms in enumerate(wants) if sum(rooms) <= budget), len(wants) - 1)
+        rooms = wants[level]
+        for fuller in wants[:level]:
+            for c in sorted(range(len(rooms)), key=lambda c: fuller[c] - rooms[c]):
+                if sum(rooms) + fuller[c] - rooms[c] <= budget:
+                    rooms[c] = fuller[c]
+        return rooms
 
     def _wants(self, usual: int, failed: int) -> list[float]:
         """The room that each column's words need, shortened so far; its heading, centred, must stay on the paper."""
