@@ -224,6 +224,18 @@ class TestOneConversation:
         story.recv(server)
         assert "sendfile(b'first second') ─── 12 bytes ──► recv(100) → b'first second'" in ladder(story)
 
+    def test_what_does_not_fit_is_shown_shorter(self) -> None:
+        story = Story()
+        client, server = story.connected()
+        story.send(client, b"short")
+        story.recv(server)
+        story.send(client, b"\xff" * 24)
+        story.recv(server)
+        assert ladder(story, width=80).splitlines()[1:] == [
+            "sendall(b'short') ─────── 5 bytes ───► recv(100) → b'short'",
+            "sendall(b'\\xff\\xff'…) ─── 24 bytes ──► recv(100) → b'\\xff\\xff\\xff\\xff'…",
+        ]
+
 
 class TestManyEnds:
     def sequential(self, count: int) -> Story:
@@ -342,6 +354,14 @@ class TestDatagrams:
         assert "1,000 bytes each" in ladder(story)
         assert "194 × " in ladder(story)
         assert "✗ (nobody received them)" in ladder(story)
+
+    def test_among_equals_who_is_heard_first_is_left(self) -> None:
+        story = Story()
+        one, two = Endpoint("server 1", "unix datagram"), Endpoint("server 2", "unix datagram")
+        story.call(one, "bind")
+        story.send(one, b"hello", "sendto", to="server 2")
+        story.recvfrom(two)
+        assert heading(story) == "server 1 unix datagram server 2"
 
 
 class TestLongTraces:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .events import IN, OUT, SHOWN, Event
+from .events import IN, OUT, Event
 from .folding import Fold
 from .rows import Row, Traffic
 from .text_arrows import Arrow, Arrows
@@ -18,7 +18,7 @@ from .text_sides import LEFT, RIGHT, Sides
 from .text_words import clip, payload, printable, result
 
 _KINDS = {"tls": "tls: encrypted on the wire"}
-_LEAST = 10  # so many bytes are always shown, or the first two of more
+_SHORTER = (16, 12, 10, 8, 6, 4, 2)  # bytes of a payload, where there is no room for more
 _ARGUMENTS = 48  # characters of the arguments, and of a result, at most
 
 
@@ -111,14 +111,14 @@ class Page:
             lane = max(lane, len(heading[1]) + 2, 16)
         lane = min(lane, self.width // 2)
 
-        def wanted(side: int, most: int) -> int:
+        def wanted(side: int, most: int | None = None) -> int:
             words = [_text(line.calls[side], most, True) for line in crossed]
             return max(map(len, [*words, heading[2 * side] if heading[2] else ""]))
 
-        left, right = wanted(LEFT, SHOWN), wanted(RIGHT, SHOWN)
+        left, right = wanted(LEFT), wanted(RIGHT)
         room = self.width - gutter - lane - 2
         if left + right > room:
-            least_left, least_right = wanted(LEFT, _LEAST), wanted(RIGHT, _LEAST)
+            least_left, least_right = wanted(LEFT, _SHORTER[-1]), wanted(RIGHT, _SHORTER[-1])
             spare = room - least_left - least_right
             if spare < 0:  # not even the shortest fit
                 least_left, spare = min(least_left, max(room // 2, room - least_right)), 0
@@ -133,7 +133,7 @@ class Page:
         return _Said(event, self.sides.prefix(events), varied, any(other.result != event.result for other in events))
 
 
-def _text(said: _Said | str, most: int, counted: bool) -> str:
+def _text(said: _Said | str, most: int | None, counted: bool) -> str:
     """``client 2: recv(100) → b'hello'``, with at most `most` bytes; their number, unless the arrow says it."""
     if isinstance(said, str):
         return said
@@ -157,8 +157,8 @@ def _text(said: _Said | str, most: int, counted: bool) -> str:
 
 def _fitted(said: _Said | str, width: int, counted: bool) -> str:
     """The same with as many bytes as there is room for in `width` characters."""
-    text = _text(said, SHOWN, counted)
-    for most in (20, 16, 14, 12, _LEAST):
+    text = _text(said, None, counted)
+    for most in _SHORTER:
         if len(text) <= width:
             break
         text = _text(said, most, counted)

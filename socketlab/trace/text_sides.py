@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from .events import Event
+from .events import Endpoint, Event
 from .ladder_plan import accepted, role
 from .rows import Row, Traffic
 from .text_words import printable
 
 LEFT, RIGHT = 0, 1
+_ANSWERING = ("server", "right", "listener")
 
 
 class Sides:
@@ -24,13 +25,15 @@ class Sides:
         self.kinds: dict[str, None] = {}
         doors: set[str] = set()  # listeners, which need no heading where what they let in has one
         partners = _partners(calls, traffic)
+        roles = {role(event.end.name) for event in calls if event.end is not None}
+        answering = _ANSWERING if roles - set(_ANSWERING) else ()  # among equals, who is heard first is left
         for event in calls:
             end = event.end
             if end is None or end.name in self.side:
                 continue
             if end.listening:
                 doors.add(end.name)
-            self.side[end.name] = self._place(end.name, end.listening, partners.get(end.name, ()))
+            self.side[end.name] = self._place(end, partners.get(end.name, ()), answering)
             self.kinds[end.kind] = None
         if len(set(self.side.values())) == 1:
             self.side = dict.fromkeys(self.side, LEFT)
@@ -40,13 +43,13 @@ class Sides:
             self.names.append([name for name in here if name not in doors] or here)
         self.of_threads = self._threads(calls)
 
-    def _place(self, name: str, listening: bool, partners: Iterable[str]) -> int:
-        if listening:
+    def _place(self, end: Endpoint, partners: Iterable[str], answering: Sequence[str]) -> int:
+        if end.listening:
             return RIGHT
         for partner in partners:
             if partner in self.side:
                 return 1 - self.side[partner]
-        return RIGHT if role(name) in ("server", "right", "listener") else LEFT
+        return RIGHT if role(end.name) in answering else LEFT
 
     def _threads(self, calls: Sequence[Event]) -> dict[int, int]:
         """The side of calls over several sockets (select): that of what their thread does next, or did last."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from .events import IN, OUT, SHOWN, Event, shown
+from .events import IN, OUT, Event, shown
 
 
 def count_bytes(count: int) -> str:
@@ -43,11 +43,17 @@ def letter(i: int) -> str:
     return text
 
 
-def payload(event: Event, most: int = SHOWN) -> str:
-    """The bytes of a call, or its first `most`; of a send all that it was offered. "" where none were kept."""
+def payload(event: Event, most: int | None = None) -> str:
+    """The bytes of a call, or their beginning: at most `most` of them. Of a send all that it was offered.
+
+    "" where none were kept.
+    """
     if not event.direction or event.data is None:
         return ""
-    return shown(event.data, max(event.size or 0, len(event.data)), most)
+    size = max(event.size or 0, len(event.data))
+    if most is None:
+        return shown(event.data, size)
+    return repr(event.data) if size == len(event.data) <= most else f"{event.data[:most]!r}… {size:,} bytes"
 
 
 def result(event: Event) -> str:
