@@ -51,10 +51,13 @@ class TracedCells:
         outside = []
         while body and isinstance(body[0], ast.ImportFrom) and body[0].module == "__future__":
             outside.append(body.pop(0))  # such an import may not stand in a block
-        _show_values(body, self._shell.ast_node_interactivity)
+        interactivity = self._shell.ast_node_interactivity
+        _show_value(body, interactivity)
         enter = ast.parse(_ENTER.format(line), mode="eval").body
         block = ast.With(items=[ast.withitem(context_expr=enter)], body=body or [ast.Pass()])
         module.body = [*outside, _at(block, marker)]
+        if interactivity == "last":  # IPython would show all expressions in the last statement, and that is the block
+            module.body.append(ast.copy_location(ast.Pass(), marker))
         return module
 
 
@@ -66,19 +69,21 @@ def _mark_of(module: Any) -> str | None:
     return None
 
 
-def _show_values(body: list[ast.stmt], interactivity: str) -> None:
-    """Hand to sys.displayhook what IPython would show: its `ast_node_interactivity` says which values."""
+def _show_value(body: list[ast.stmt], interactivity: str) -> None:
+    """Hand the last value to sys.displayhook, where IPython would do so: its `ast_node_interactivity` says where.
+
+    With "all" it compiles each statement in a mode in which all expressions are shown, those in blocks too.
+    """
     last = body[-1] if body else None
     if interactivity == "last_expr_or_assign" and isinstance(last, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
         target = last.targets[-1] if isinstance(last, ast.Assign) else last.target
         if isinstance(target, ast.Name):
-            body.append(ast.copy_location(ast.Expr(ast.copy_location(ast.Name(target.id, ast.Load()), target)), last))
-    shown = body if interactivity == "all" else [] if interactivity == "none" else body[-1:]
-    for statement in shown:
-        if isinstance(statement, ast.Expr):
-            function = ast.parse(_SHOW, mode="eval").body
-            call = ast.copy_location(ast.Call(func=function, args=[statement.value], keywords=[]), statement.value)
-            statement.value = _at(call, statement.value)
+            last = ast.copy_location(ast.Expr(ast.copy_location(ast.Name(target.id, ast.Load()), target)), last)
+            body.append(last)
+    if isinstance(last, ast.Expr) and interactivity not in ("all", "none"):
+        function = ast.parse(_SHOW, mode="eval").body
+        call = ast.copy_location(ast.Call(func=function, args=[last.value], keywords=[]), last.value)
+        last.value = _at(call, last.value)
 
 
 def _at(new: Any, place: Any) -> Any:

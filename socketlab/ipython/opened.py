@@ -95,6 +95,11 @@ def held(owner: Any, package: str, kind: type) -> Iterator[Any]:
             left += getattr(thing, "__dict__", {}).values()
 
 
-def is_open(sock: socket.socket) -> bool:
-    """Whether it has a descriptor."""
-    return _Plain.fileno(sock) >= 0
+def title(thing: Any) -> str:
+    """What a server or a panel is called: ``tcp_server echo``, ``Server panel``."""
+    return repr(thing).strip("<>").partition(",")[0]
+
+
+def counted(number: int, word: str) -> str:
+    """``1 socket``, ``2 sockets``."""
+    return f"{number} {word}{'' if number == 1 else 's'}"

@@ -10,11 +10,12 @@ import functools
 import gc
 import socket
 import sys
+from _socket import socket as _Plain
 from contextlib import suppress
 from typing import Any
 
 from ..servers.door import close
-from .opened import SOCKET, find
+from .opened import counted, find, title
 
 
 def reset(namespace: dict[str, Any]) -> str:
@@ -31,23 +32,19 @@ def reset(namespace: dict[str, Any]) -> str:
         try:
             server.close()
         except Exception as error:  # ServerError; the next server has to be closed as well
-            troubles.append(f"{repr(server).strip('<>').partition(',')[0]}: {error}")
+            troubles.append(f"{title(server)}: {error}")
     sockets, servers, panels = len(found.sockets), len(found.servers), len(found.panels)
-    parts = [_count(number, word) for number, word in ((servers, "server"), (sockets, "socket")) if number]
+    parts = [counted(number, word) for number, word in ((servers, "server"), (sockets, "socket")) if number]
     words = f"Closed {' and '.join(parts)}." if parts else "Nothing was open."
     if panels:
-        words += f" {_count(panels, 'panel')} left alone: run the panel's cell again, or call its close()."
+        words += f" {counted(panels, 'panel')} left alone: run the panel's cell again, or call its close()."
     return "\n".join([words, *troubles])
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def _end(sock: socket.socket) -> None:
     """Wake whoever is blocked in it, then close it for good, files made of it included."""
     try:
-        SOCKET.shutdown(sock, socket.SHUT_RDWR)
+        _Plain.shutdown(sock, socket.SHUT_RDWR)  # as no trace would record it
     except OSError:  # not connected
         pass
     close(sock)

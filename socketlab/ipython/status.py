@@ -7,12 +7,12 @@ What it shows is the same on each run of a deterministic notebook: no port, no d
 from __future__ import annotations
 
 import socket
+from _socket import socket as _Plain
 from typing import Any
 
 from ..measure.socket_table import SocketRow, netstat, place
 from ..measure.tables import as_html, as_text
-from ..servers.life import Server
-from .opened import SOCKET, find, held
+from .opened import SOCKET, counted, find, held, title
 from .quiet import is_quiet
 from .sockets import REGISTER, Origin
 
@@ -30,16 +30,19 @@ class Status:
         names = _Names(namespace)
         listening = {}
         for server, theirs in found.servers.values():
-            where = next((o for s in theirs if (o := REGISTER.origin(s)) and o.cell is not None), None)
-            self._add(names.of(server), repr(server).strip("<>").partition(",")[0], _clients(server), None, where)
-            self._places[-1] = (place(_short(server.address)), "")
-            listening[_short(server.address)] = repr(server).strip("<>").partition(",")[0]
+            what, address = title(server), server.address
+            listening[address[:2] if isinstance(address, tuple) else address] = what  # as netstat has addresses
+            # Who waits at the door is a client too; how soon a thread lets them in should not show.
+            rows = [table[fd] for sock in theirs if (fd := _Plain.fileno(sock)) in table]
+            clients = len(server.connections) + sum(row.queue or 0 for row in rows)
+            state = "listening" if not clients else f"listening, {counted(clients, 'client')}"
+            self._add(names.of(server), what, state, None, _first_cell(theirs))
+            self._places[-1] = (place(address), "")
         for panel, theirs in found.panels.values():
-            count = f"holds {len(theirs)} socket{'' if len(theirs) == 1 else 's'}"
-            where = next((o for s in theirs if (o := REGISTER.origin(s)) and o.cell is not None), None)
-            self._add(names.of(panel), repr(panel).strip("<>"), count, None, where)
+            state = f"holds {counted(len(theirs), 'socket')}"
+            self._add(names.of(panel), title(panel), state, None, _first_cell(theirs))
         for sock in found.sockets:
-            row = table.get(sock.fileno())
+            row = table.get(_Plain.fileno(sock))
             if row is None:  # closed meanwhile
                 continue
             what = _kind(sock, row)
@@ -81,9 +84,9 @@ class _Names:
         return self._names.get(id(thing), "")
 
 
-def _clients(server: Server) -> str:
-    count = len(server.connections)
-    return "listening" if not count else f"listening, {count} client{'' if count == 1 else 's'}"
+def _first_cell(sockets: list[socket.socket]) -> Origin | None:
+    """Where the first of these was opened, which is where their server was started."""
+    return next((o for sock in sockets if (o := REGISTER.origin(sock)) and o.cell is not None), None)
 
 
 def _kind(sock: socket.socket, row: SocketRow) -> str:
@@ -100,13 +103,12 @@ def _queues(row: SocketRow | None) -> tuple[str, str]:
         return "", ""
     if row.state == "LISTEN":
         return f"{_number(row.queue)} wait", f"of {_number(row.backlog)}"
-    return _number(row.recv_q), _number(row.send_q)
+    # Of these the kernel tells the memory that they take, which is another number on another machine.
+    memory = {"UDP": (True, True), "stream": (False, True)}.get(row.type, (row.family == "Unix",) * 2)
+    return _number(row.recv_q, memory[0]), _number(row.send_q, memory[1])
 
 
-def _number(value: int | None) -> str:
+def _number(value: int | None, memory: bool = False) -> str:
+    if memory and value:
+        return "some"
     return "?" if value is None else f"{value:,}"
-
-
-def _short(address: Any) -> Any:
-    """(host, port), as `netstat` has it, from IPv6's four parts."""
-    return address[:2] if isinstance(address, tuple) else address
