@@ -36,7 +36,8 @@ class Side:
         self.got: list[Interval[Event]] = list(moved(self.events, IN))
         #: Whether its calls tell which bytes it took.
         self.tells = bool(self.name)
-        self.shut = next((event for event in self.events if _shuts(event)), None)
+        self.shut = next((event for event in self.events if _shuts(event, "SHUT_WR", "SHUT_RDWR")), None)
+        self.deaf = next((event for event in self.events if _shuts(event, "SHUT_RDWR")), None)
         self.closed = self._last_close()
         self.heard_the_end = self._first_end()
         self.told_of_reset = next((event for event in self.events if self._is_told(event)), None)
@@ -62,9 +63,11 @@ class Side:
         return closes[-1] if closes and closes[-1].number > used else None
 
     def _first_end(self) -> Event | None:
-        """The first recv that returned b"" because nothing follows, and not because it asked for 0 bytes."""
+        """The first recv that returned b"" because the peer ended, and not because nobody wants to hear any more."""
         last = self.got[-1][2].number if self.got else 0
         for event in self.events:
+            if _shuts(event, "SHUT_RD", "SHUT_RDWR"):
+                return None
             if event.direction == IN and event.size == 0 and event.number > last and not re.match(r"0\b", event.asked):
                 return event
         return None
@@ -98,28 +101,54 @@ def endings(me: Side, other: Side) -> tuple[Ending | None, Ending | None]:
 def _reset(me: Side, other: Side) -> Ending | None:
     close, heard, told = me.closed, other.heard_the_end, other.told_of_reset
     in_peace = me.shut is None and heard is not None and (told is None or heard.number < told.number)
-    late = next((event for *_, event in other.sent if close is not None and _is_after(event, close)), None)
-    if close is not None and not in_peace:
+    late = _too_late(other, me)
+    if close is not None and not in_peace and not _was_over(me, other):
         if any(event.number < close.number and _lingers_not(event) for event in me.events):
             return Ending(close, close.start_ns, "SO_LINGER with 0 seconds")
-        taken = max((stop for _, stop, _ in me.got), default=0)
-        if me.tells and any(stop > taken and _is_after(close, event) for _, stop, event in other.sent):
+        if me.tells and _left_unread(me, other, close):
             return Ending(close, close.start_ns, "bytes were left unread")
         if told is not None and late is None:
             return Ending(close, close.start_ns, "the peer was told of a reset")
     if late is not None:
         return Ending(late, late.start_ns, "the peer had closed already")
-    if told is not None:  # a send is told of a reset that came before it
+    if told is not None and _too_late(me, other) is None:  # a send is told of a reset that came before it
         return Ending(told, 0 if told.direction == OUT else told.end_ns, "was told of a reset")
     return None
 
 
+def _was_over(me: Side, other: Side) -> bool:
+    """Whether both sides had sent their FIN when `me` closed: then that sends nothing any more."""
+    theirs = other.shut or other.closed
+    return bool(me.shut and me.closed and theirs and _is_after(me.closed, theirs))
+
+
+def _left_unread(me: Side, other: Side, close: Event) -> bool:
+    """Whether bytes had arrived and were not taken: of sends that had ended, or of which others bytes were taken."""
+    taken = max((stop for _, stop, _ in me.got), default=0)
+    return any(stop > taken and (_is_after(close, event) or taken > start) for start, stop, event in other.sent)
+
+
+def _too_late(sender: Side, receiver: Side) -> Event | None:
+    """The first send of data that found nobody: the receiver had closed, or had shut both ways.
+
+    The second case is how Linux does it (tcp_rcv_state_process), so it takes an error at either side to believe it.
+    """
+    error = sender.told_of_reset or receiver.told_of_reset
+    for *_, event in sender.sent:
+        if receiver.closed is not None and _is_after(event, receiver.closed):
+            return event
+        if receiver.deaf is not None and _is_after(event, receiver.deaf) and error is not None:
+            return event
+    return None
+
+
 def _is_after(event: Event, other: Event) -> bool:
-    return event.number > other.number and event.start_ns >= other.end_ns
+    """Whether `event` began when `other` had ended: by the clock, for the order of events need not relate them."""
+    return event.start_ns >= other.end_ns and (event.start_ns > other.start_ns or event.number > other.number)
 
 
-def _shuts(event: Event) -> bool:
-    return event.call == "shutdown" and not event.failure and event.asked in ("SHUT_WR", "SHUT_RDWR")
+def _shuts(event: Event, *ways: str) -> bool:
+    return event.call == "shutdown" and not event.failure and event.asked in ways
 
 
 def _lingers_not(event: Event) -> bool:
