@@ -169,6 +169,16 @@ class TestOneConversation:
         assert ladder_text(story.events).splitlines()[0] == "client (tcp)"
         assert ladder(story) == f"connect() {words}"
 
+    def test_a_send_that_failed_when_some_had_been_sent(self) -> None:
+        story = Story()
+        client, server = story.connected()
+        story.send(client, b"x" * 5000)
+        story.recv(server, 4000)
+        story.events[2] = replace(story.events[2], size=None, failure=TIMEOUT)
+        rows = ladder(story).splitlines()
+        assert re.match(r"sendall\(b'x+'…\) ✗ TimeoutError ─+ A: at least 4,000 bytes ─+►$", rows[1])
+        assert "first 4,000 bytes of A" in rows[2]
+
     def test_the_other_end_is_in_another_process(self) -> None:
         story = Story()
         client = Endpoint("client", "tcp")

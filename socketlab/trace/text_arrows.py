@@ -45,7 +45,8 @@ class Arrows:
     def _give_letters(self, blocks: Sequence[Fold]) -> None:
         """To what is sent on a row of its own, if some row says which of its bytes it got."""
         leaves = [leaf for block in blocks for leaf in block.leaves() if not self.made[leaf.rows[0]].tie]
-        alone = [self.made[leaf.rows[0]].first.number for leaf in leaves if len(leaf.rows) == 1]
+        firsts = [self.made[leaf.rows[0]].first for leaf in leaves if len(leaf.rows) == 1]
+        alone = [first.number for first in firsts if self._sends(first)]
         wanted: set[int] = set()
         for leaf in leaves:
             got = (self.traffic.got.get(self.made[i].first.number, ()) for i in leaf.rows)
@@ -69,7 +70,7 @@ class Arrows:
             if row.tie == DATAGRAM and (cut := (event.size or 0) - (row.second.size or 0)) > 0 and len(every) == 1:
                 label += f", {cut:,} cut off"
             return Arrow(label, there, shaft)
-        if event.direction == OUT and (event.size or (event.size == 0 and datagram(event))):
+        if self._sends(event):
             return self._outgoing(every, there, shaft)
         if event.direction == IN and event.failure is None and event.size is not None:
             here = 1 - there
@@ -83,6 +84,11 @@ class Arrows:
         if event.direction == IN and ended(event) and event.after:
             return Arrow(RESET, 1 - there)
         return self._connecting(event, there)
+
+    def _sends(self, event: Event) -> bool:
+        """Whether bytes left: nobody knows how many before a sendall failed, but some may have arrived."""
+        left = event.size or event.number in self.traffic.took or (event.size == 0 and datagram(event))
+        return event.direction == OUT and bool(left)
 
     def _connecting(self, event: Event, there: int) -> Arrow:
         """connect and accept that stand apart."""
@@ -112,6 +118,8 @@ class Arrows:
         event = every[0].first
         number = event.number
         label = self._amount([one.first for one in every])
+        if event.size is None:
+            label = f"at least {count_bytes(self.traffic.read.get(number, 0))}"
         if number in self.letters:
             label = f"{self.letters[number]}: {label}"
         lost, note = False, ""
@@ -125,9 +133,9 @@ class Arrows:
                     note = "(nobody received it)" if missing == 1 else "(nobody received them)"
         elif event.end is not None and event.end.other:
             unread = sum((one.first.size or 0) - self.traffic.read.get(one.first.number, 0) for one in every)
-            if unread and not any(one.first.number in self.traffic.took for one in every):
+            if unread > 0 and not any(one.first.number in self.traffic.took for one in every):
                 note = "(nobody read it)" if len(every) == 1 else "(nobody read them)"
-            elif unread:
+            elif unread > 0:
                 label += f", {unread:,} not read"
         return Arrow(label, there, shaft, lost, note)
 
