@@ -334,7 +334,10 @@ class TestLayout:
                 assert contrast(text.get_color()) >= 7, text.get_text()
                 assert contrast(text.get_color(), picture.get_facecolor()) >= 6.5, text.get_text()
 
-    @pytest.mark.parametrize("draw", [ladder, timeline])
+
+@pytest.mark.parametrize("draw", [ladder, timeline])
+@pytest.mark.parametrize("name", ["echo", "datagrams", "nasty", "5 clients", "5,000 calls", "60 calls, 0"])
+class TestHouse:
     def test_a_picture_of_the_house(self, draw, name):
         settings = dict(matplotlib.rcParams)
         picture = draw(TRACES[name]())
@@ -343,7 +346,6 @@ class TestLayout:
         assert picture.png(1).startswith(b"\x89PNG")
         assert dict(matplotlib.rcParams) == settings
 
-    @pytest.mark.parametrize("draw", [ladder, timeline])
     def test_size_does_not_depend_on_times(self, draw, name):
         events = TRACES[name]()
         slower = [dataclasses.replace(e, start_ns=e.start_ns * 977, end_ns=e.end_ns * 1009) for e in events]
@@ -599,6 +601,18 @@ class TestLongTraces:
             made = plan(TRACES[name](), 60)
             assert len(made.rows) <= 60
             assert counted(made, len(made.calls)) == 0
+
+    def test_a_stretch_that_was_not_handed_over_is_counted(self):
+        events = exchanges(1250)
+        picture = ladder([*events[:500], *events[-500:]])
+        (more,) = [text.get_text() for text in picture.axes[0].texts if "more" in text.get_text()]
+        assert more == f"… {len(events) - 1000:,} calls more …"
+        assert sorted(words(picture, "times")) == ["× 124", "× 125"]
+        assert picture.axes[0].get_title(loc="left") == "5,002 calls: how they begin and how they end"
+        picture = ladder([*events[:500], *events[-500:]], rows=4)
+        (more,) = [text.get_text() for text in picture.axes[0].texts if "more" in text.get_text()]
+        assert len(words(picture, "words")) == 3
+        assert more != f"… {len(events) - 1000:,} calls more …"
 
     def test_lost_datagrams_are_counted(self):
         story = Story()

@@ -29,6 +29,8 @@ _WAITERS = frozenset(
 )
 #: For a send it takes more to be sure: a thread that has lost its turn looks like one that waits.
 _SURELY_NS = 1_000_000
+#: Calls in a row that are missing, from which on the picture says so: fewer may just be calls that are never shown.
+_GAP = 1000
 CLOSING = ("close", "shutdown", "detach")
 _RANKS = {"client": 0, "left": 0, "server": 2, "right": 2, "listener": 3}
 
@@ -78,6 +80,7 @@ class Plan:
     arrows: list[Arrow] = field(default_factory=list)
     blocks: list[tuple[int, int, str, int]] = field(default_factory=list)
     calls: list[Event] = field(default_factory=list)
+    cut: bool = False  #: whether a stretch of the trace is missing
 
 
 def plan(events: Iterable[Event], most: int) -> Plan:
@@ -132,31 +135,35 @@ def shown_calls(events: Iterable[Event]) -> list[Event]:
 
 def _rows(calls: list[Event], most: int, row_of: list[int], made: Plan) -> list[Event | int]:
     """Fold and shorten `calls`: the calls that get a row, or how many are left out; `row_of` is filled in."""
-    folds = _folded(calls, most)
+    items = _with_gaps(calls, made)
+    folds = _folded(items, most)
     total = sum(fold.lines for fold in folds)
     head = total if total <= most else most * 2 // 3
     tail = total if total <= most else total - (most - head - 1)
     kept: list[Event | int] = []
+    more = 0  # left out in the middle
 
     def place(line: int) -> int:
         """The row of a line, were all of them drawn."""
         return line if line < head else head if line < tail else line - tail + head + 1
 
     def walk(some: Iterable[Fold], line: int) -> int:
+        nonlocal more
         for part in some:
             first = line
             if part.parts:
                 line = walk(part.parts, line)
             else:
-                if head <= line < tail:
-                    if not kept or not isinstance(kept[-1], int):
-                        kept.append(0)
-                    kept[-1] += len(part.rows)  # type: ignore[operator]
-                else:
-                    kept.append(calls[part.rows[0]])
-                    y = place(line)
-                    for i in part.rows:
-                        row_of[calls[i].number] = y
+                if not head <= line < tail:
+                    kept.append(items[part.rows[0]])
+                elif line == head:
+                    kept.append(0)
+                for i in part.rows:
+                    item = items[i]
+                    if head <= line < tail:
+                        more += item if isinstance(item, int) else 1
+                    elif isinstance(item, Event):
+                        row_of[item.number] = place(line)
                 line += 1
             top, bottom = (first, line - 1) if first < head else (max(first, tail), line - 1)
             if part.high > 1 and top <= bottom and not head <= top < tail:
@@ -164,10 +171,25 @@ def _rows(calls: list[Event], most: int, row_of: list[int], made: Plan) -> list[
         return line
 
     walk(folds, 0)
+    if total > most:
+        kept[head] = more
     return kept
 
 
-def _folded(calls: list[Event], most: int) -> list[Fold]:
+def _with_gaps(calls: list[Event], made: Plan) -> list[Event | int]:
+    """The calls, and where a long stretch of the trace was not handed over, how many that were."""
+    items: list[Event | int] = []
+    last = calls[0].number - 1
+    for event in calls:
+        if event.number - last > _GAP:
+            items.append(event.number - last - 1)
+            made.cut = True
+        items.append(event)
+        last = event.number
+    return items
+
+
+def _folded(items: list[Event | int], most: int) -> list[Fold]:
     """Fold no more than it takes: first only what is the same to the byte, at last whatever has the same role."""
 
     def exact(e: Event) -> tuple[object, ...]:
@@ -182,10 +204,11 @@ def _folded(calls: list[Event], most: int) -> list[Fold]:
     best: list[Fold] = []
     fewest = 0
     for key, loose in ((exact, False), (alike, False), (alike, True), (cast, True)):
-        if key is exact and len(calls) > most * 20:
+        if key is exact and len(items) > most * 20:
             continue  # bytes that repeat are calls that repeat, and this is long enough to fold by those
         codes: dict[object, int] = {}  # small numbers: a million tuples would keep the garbage collector busy
-        folds = fold([codes.setdefault(key(event), len(codes)) for event in calls], loose=loose)
+        names = (key(item) if isinstance(item, Event) else item for item in items)
+        folds = fold([codes.setdefault(name, len(codes)) for name in names], loose=loose)
         lines = sum(one.lines for one in folds)
         if lines <= most:
             return folds

@@ -171,6 +171,8 @@ def finding(what: Plan) -> str:
     clients = sum(role(name) == "client" for name in names)
     if clients > 1:
         return f"{clients} clients, {clients} conversations"
+    if what.cut:
+        return f"{calls[-1].number:,} calls: how they begin and how they end"
     return _split(what) or _half_closed(calls) or _amounts(calls)
 
 
@@ -198,6 +200,7 @@ def _half_closed(calls: Sequence[Event]) -> str:
 
 
 def _amounts(calls: Sequence[Event]) -> str:
+    """How much was sent and how much came back."""
     talker = next((e.end for e in calls if e.direction == OUT and e.size and e.end is not None), None)
     if talker is None:
         return f"{len(calls):,} {'call' if len(calls) == 1 else 'calls'}, and no bytes"
