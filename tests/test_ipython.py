@@ -53,7 +53,7 @@ class Notebook(Kernel):
         while True:
             message = self._next(self.client.get_iopub_msg, deadline)
             kind, content = message["msg_type"], message["content"]
-            if message["parent_header"].get("msg_id") != request or kind in ("execute_input", "comm_open"):
+            if message["parent_header"].get("msg_id") != request or re.match("execute_input|comm_", kind):
                 continue
             if kind == "status":
                 if content["execution_state"] == "idle":
@@ -74,7 +74,10 @@ class Notebook(Kernel):
             output = {"kind": kind, **content}
             if display_id := content.get("transient", {}).get("display_id"):
                 shown[display_id] = output
-            outputs.append(output)
+            if kind == "stream" and outputs and outputs[-1].get("name") == content["name"]:
+                outputs[-1]["text"] += content["text"]
+            else:
+                outputs.append(output)
         if ok:
             assert not [output for output in outputs if output["kind"] == "error"], plain(outputs)
         return outputs
@@ -119,18 +122,14 @@ def quiet_kernel(folder: Path) -> Iterator[Notebook]:
 @pytest.fixture
 def loud(loud_kernel: Notebook) -> Notebook:
     """As a person has it; loaded afresh."""
-    loud_kernel.cell("%reload_ext socketlab\n%lab reset\n%lab note 3")
-    loud_kernel.forget_names()
-    loud_kernel.cell(SETUP.replace("%load_ext", "%reload_ext"))
+    loud_kernel.cell(SETUP.replace("%load_ext", "%reload_ext") + "%lab reset")
     return loud_kernel
 
 
 @pytest.fixture
 def quiet(quiet_kernel: Notebook) -> Notebook:
     """As notebooks are validated in."""
-    quiet_kernel.cell("%reload_ext socketlab\n%lab reset")
-    quiet_kernel.forget_names()
-    quiet_kernel.cell(SETUP.replace("%load_ext", "%reload_ext"))
+    quiet_kernel.cell(SETUP.replace("%load_ext", "%reload_ext") + "%lab reset")
     return quiet_kernel
 
 
@@ -472,7 +471,7 @@ client = socket.create_connection(theirs.server_address)
         while "not in a cell" not in (text := quiet.texts("%lab status")[0]):
             assert time.monotonic() < deadline, text
         assert re.search(r"listener .* line 5$", text, re.MULTILINE)
-        quiet.cell("theirs.shutdown()\ntheirs.server_close()\nclient.close()")
+        quiet.cell("client.close()\ntheirs.shutdown()\ntheirs.server_close()")
 
     def test_panels(self, quiet: Notebook) -> None:
         quiet.cell("from socketlab import ServerPanel\npanel = ServerPanel()")
