@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from socketlab import tcp_server, tls_server, udp_server, unix_server
-from socketlab.handlers import echo, echo_datagram, http, reverse
+from socketlab.handlers import discard, echo, echo_datagram, http, reverse
 from socketlab.trace import Trace, recorder, trace
 
 unix_only = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="this platform has no AF_UNIX")
@@ -192,6 +192,12 @@ def a_server_of_ones_own() -> None:
         thread.join()
 
 
+def gone_before_it_was_let_in() -> None:
+    with tcp_server(discard) as server:
+        with connect(server.address) as client:
+            client.sendall(b"hello")
+
+
 def the_web() -> None:
     with tcp_server(http) as server, connect(server.address) as client:
         client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
@@ -310,7 +316,7 @@ TOLD = {
         "left: close()",
     ],
 }
-ALSO = [sequence, threads, a_server_of_ones_own, the_web, tls, coroutines]
+ALSO = [gone_before_it_was_let_in, sequence, threads, a_server_of_ones_own, the_web, tls, coroutines]
 UNIX = [unix] if hasattr(socket, "AF_UNIX") else []
 
 

@@ -141,12 +141,26 @@ def calls_of(lane: int, chunks: Sequence[Sequence[Any]]) -> tuple[list[Call], li
 
 
 def chains_of(lane: Lane, top: Sequence[Call]) -> Iterator[list[Call]]:
-    """The calls of a thread, one chain; of a server's worker, one for each connection that it accepted."""
+    """The calls of a thread, one chain; of a server's worker, one for each connection that it serves.
+
+    A server that closes lets in whoever still waits, in the thread that closes it: that accept is a chain of its own.
+    """
     chain: list[Call] = []
+    served: set[End] = set()
     for call in top:
-        if chain and lane.helper and call.name == "accept" and not call.operation.housekeeping:
-            yield chain
-            chain = []
+        whom: End | None = None
+        if call.name == "accept" and call.made and call.who is not None and call.who.helper:
+            if not lane.helper:
+                yield [call]
+                continue
+            whom = call.made[0]
+        elif lane.helper and call.who is not None and call.who.helper and call.who.origin == "accept":
+            whom = call.who
+        if whom is not None and whom not in served:
+            served.add(whom)
+            if chain:
+                yield chain
+                chain = []
         chain.append(call)
     if chain:
         yield chain

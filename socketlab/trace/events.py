@@ -71,11 +71,13 @@ class Piece:
 class Event:
     """One call that came back.
 
-    `number` is its place in the happens-before order, from 1. `asked` is the text of the arguments that matter
+    `number` is its place among all calls of the trace, from 1, in happens-before order; how many of a server's own calls
+    come before may differ between two runs. `asked` is the text of the arguments that matter
     ("100", "SHUT_WR", "SO_LINGER, (1, 0)"), without addresses. `result` is the text of what it returned where that
     is neither bytes nor a number of bytes ("<client>" for a socket), `failure` what it raised. `size` counts the bytes
-    that it moved (None: it moves none, or nobody knows), `data` holds as many of them as were kept, `direction` is
-    "out", "in" or "". `offset` is where they begin in their direction of the stream. `pieces` ties them to the calls
+    that it moved (None: it moves none, or nobody knows), `data` holds as many of them as were kept (of a send what was
+    offered, which may be more than `size`), `direction` is "out", "in" or "". `offset` is where they begin in their
+    direction of the stream. `pieces` ties them to the calls
     at the other end. `after` are the numbers of calls elsewhere that had to happen first (a recv after the send of its
     bytes, an accept after the connect, ``b""`` after the close). `peek` is true where the bytes stay in the queue.
 
@@ -86,7 +88,7 @@ class Event:
     `thread` is a label without numbers that change: "main", "echo server", "thread 2".
     """
 
-    number: int
+    number: int = field(repr=False)
     call: str
     end: Endpoint | None
     asked: str = ""
@@ -127,6 +129,8 @@ def outcome(event: Event) -> str:
         return f" → {event.failure}"
     if event.direction == IN and event.data is not None:
         return f" → {shown(event.data, event.size)}"
+    if event.direction == OUT and event.size is not None and event.data is not None and len(event.data) > event.size:
+        return f" → {event.size:,} of {len(event.data):,} bytes"
     if event.result:
         return f" → {event.result}"
     return ""

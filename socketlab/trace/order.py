@@ -103,7 +103,8 @@ def _with_children(units: Iterable[Call], every: Iterable[Call]) -> list[Call]:
 
 
 def _connections(calls: Iterable[Call], partner: dict[End, End]) -> None:
-    """A connect comes after the listen at its address, an accept after the connect that it let in."""
+    """A connect comes after the listen at its address, an accept after the connect that it let in, and whoever is given
+    the connection uses it after the accept."""
     listening: dict[Any, Call] = {}
     connecting: dict[End, Call] = {}
     accepting = []
@@ -118,6 +119,14 @@ def _connections(calls: Iterable[Call], partner: dict[End, End]) -> None:
         target = listening.get(name_of(call.address))
         if target is not None and target.start <= call.end and not call.failed:
             call.comes_after(target)
+    let_in = {call.made[0]: call for call in accepting}
+    handed: set[tuple[End, int]] = set()  # to which threads
+    for call in calls:
+        accept = let_in.get(call.who) if call.who is not None else None
+        if accept is None or call.who is None or call.lane == accept.lane or (call.who, call.lane) in handed:
+            continue
+        handed.add((call.who, call.lane))
+        call.comes_after(accept)
     for call in accepting:
         client = partner.get(call.made[0])
         if client in connecting:

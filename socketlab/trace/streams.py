@@ -75,7 +75,7 @@ def _stream(sends: list[Call], receives: list[Call], unread: int) -> None:
         while at < len(stream) and stream[at][2] <= position:
             at += 1
         look = at
-        while look < len(stream) and stream[look][1] < upto:
+        while size and look < len(stream) and stream[look][1] < upto:
             source, begin, finish = stream[look]
             low, high = max(position, begin), min(upto, finish)
             call.got(source, low - begin, high - begin, low - position)

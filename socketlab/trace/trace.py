@@ -227,9 +227,11 @@ class Events(Sequence[Event]):
         return self._event(self._told.calls[at])
 
     def __iter__(self) -> Iterator[Event]:
-        if len(self) < _MANY:
-            return map(self._event, self._told.calls)
-        return self._slowly()
+        return iter(self._few) if len(self) < _MANY else self._slowly()
+
+    @cached_property
+    def _few(self) -> list[Event]:
+        return list(map(self._event, self._told.calls))
 
     def _slowly(self) -> Iterator[Event]:
         """All events, with a bar that shows how far it has come."""
