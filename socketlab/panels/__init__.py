@@ -15,10 +15,17 @@ if TYPE_CHECKING:
     from .passport import PassportPanel
     from .request import RequestPanel
     from .server import ServerPanel
+    from .tcp_states import TcpStatesPanel
 
-__all__ = ["FamilyPanel", "PassportPanel", "RequestPanel", "ServerPanel"]
+__all__ = ["FamilyPanel", "PassportPanel", "RequestPanel", "ServerPanel", "TcpStatesPanel"]
 
-_HOME = {"FamilyPanel": "family", "PassportPanel": "passport", "RequestPanel": "request", "ServerPanel": "server"}
+_HOME = {
+    "FamilyPanel": "family",
+    "PassportPanel": "passport",
+    "RequestPanel": "request",
+    "ServerPanel": "server",
+    "TcpStatesPanel": "tcp_states",
+}
 
 
 def __getattr__(name: str) -> Any:
