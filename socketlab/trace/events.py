@@ -71,15 +71,15 @@ class Piece:
 class Event:
     """One call that came back.
 
-    `number` is its place among all calls of the trace, from 1, in happens-before order; how many of a server's own calls
-    come before may differ between two runs. `asked` is the text of the arguments that matter
-    ("100", "SHUT_WR", "SO_LINGER, (1, 0)"), without addresses. `result` is the text of what it returned where that
-    is neither bytes nor a number of bytes ("<client>" for a socket), `failure` what it raised. `size` counts the bytes
-    that it moved (None: it moves none, or nobody knows), `data` holds as many of them as were kept (of a send what was
-    offered, which may be more than `size`), `direction` is "out", "in" or "". `offset` is where they begin in their
-    direction of the stream. `pieces` ties them to the calls
-    at the other end. `after` are the numbers of calls elsewhere that had to happen first (a recv after the send of its
-    bytes, an accept after the connect, ``b""`` after the close). `peek` is true where the bytes stay in the queue.
+    `number` is its place among all calls of the trace, from 1, in happens-before order; how many of a server's own
+    calls come before may differ between two runs. `asked` is the text of the arguments that matter ("100", "SHUT_WR",
+    "SO_LINGER, (1, 0)"), without addresses. `result` is the text of what it returned where that is neither bytes nor
+    a number of bytes ("<client>" for a socket), `failure` what it raised. `size` counts the bytes that it moved (None:
+    it moves none, or nobody knows), `data` holds as many of them as were kept (of a send what was offered, which may
+    be more than `size`), `direction` is "out", "in" or "". `offset` is where they begin in their direction of the
+    stream. `pieces` ties them to the calls at the other end. `after` are the numbers of calls elsewhere that had to
+    happen first (a recv after the send of its bytes, an accept after the connect, ``b""`` after the close). `peek` is
+    true where the bytes stay in the queue.
 
     `inside` is the number of the call that made this one (`send` inside `sendfile`), None for what the program itself
     called. `housekeeping` is true for what socketlab's own servers and panels call for themselves, beside accept, send,
