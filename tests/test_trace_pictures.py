@@ -26,7 +26,7 @@ from socketlab.measure import Picture
 from socketlab.trace import trace
 from socketlab.trace.events import IN, OUT, Endpoint, Event, Failure, Piece
 from socketlab.trace.ladder_picture import ladder
-from socketlab.trace.ladder_plan import plan
+from socketlab.trace.ladder_planning import plan
 from socketlab.trace.ladder_words import MONO, SANS, width
 from socketlab.trace.timeline import KINDS, timeline
 

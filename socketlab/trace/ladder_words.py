@@ -9,7 +9,8 @@ from functools import cache
 from typing import Any
 
 from .events import IN, OUT, Event, outcome, shown
-from .ladder_plan import Arrow, Column, Plan, Row, moment, role
+from .ladder_plan import Arrow, Column, Plan, Row, role
+from .ladder_waits import moment
 
 SANS, MONO = "DejaVu Sans", "DejaVu Sans Mono"  # they come with matplotlib: the same picture on every machine
 #: No failure, but an answer: not now.

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .events import OUT, Event
-from .ladder_plan import CLOSING, LOOKS, WAITED_NS
+from .ladder_plan import CLOSING, LOOKS
+from .ladder_waits import WAITED_NS
 from .ladder_words import MONO, SANS, cut, literal, width
 
 if TYPE_CHECKING:
