@@ -472,6 +472,15 @@ class TestLife:
         assert not t.is_open
         assert "recv" not in vars(socket.socket)
 
+    def test_a_traceback_ends_in_the_program(self) -> None:
+        def fails() -> None:
+            with socket.socket() as sock:
+                sock.send(b"x")
+
+        with pytest.raises(OSError, match=r"Errno") as caught, trace():
+            fails()
+        assert caught.traceback[-1].name == "fails"
+
     def test_a_forgotten_trace_closes_itself(self) -> None:
         t = trace().open()
         assert "recv" in vars(socket.socket)

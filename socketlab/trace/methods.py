@@ -18,7 +18,7 @@ import selectors
 import socket
 import sys
 from time import perf_counter
-from types import CodeType
+from types import CodeType, TracebackType
 from typing import Any
 
 from . import operations
@@ -254,6 +254,16 @@ def _replace(owner: Any, name: str, method: Any) -> None:
     CODES.add(method.__code__)
     _patches.append((owner, name, own, original, method))
     setattr(owner, name, method)
+
+
+def without_our_frames(traceback: TracebackType | None) -> None:
+    """Take the frames of our methods out of a traceback, in place: the line that failed is the program's own."""
+    while traceback is not None:
+        below = traceback.tb_next
+        while below is not None and below.tb_frame.f_code in CODES:
+            below = below.tb_next
+        traceback.tb_next = below
+        traceback = below
 
 
 def restore() -> list[str]:

@@ -17,6 +17,7 @@ from ..measure.progress import Progress
 from . import recorder
 from .calls import Call
 from .events import IN, OUT, Endpoint, Event, Failure, Piece
+from .methods import without_our_frames
 from .operations import flag_names
 from .order import Told, causes_of
 from .roles import name_ends, name_threads
@@ -98,6 +99,7 @@ class Trace:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        without_our_frames(traceback)
         self.close()
 
     def _taken(self, until: float) -> list[Taken]:
