@@ -9,6 +9,9 @@ not observations:
   Data for a side that was not traced is acknowledged at once.
 * FIN and RST when the call that caused them began (see `endings`). RST ends a connection: it comes after all data.
 
+What no call tells is not there: retransmissions, the pace of a long send, the true windows. Bytes that the kernel had
+taken and a reset overtook are shown as sent.
+
 All of it is put in order by time, and by the happens-before order where times are equal. Sequence and acknowledgment
 numbers are counted in that order, so they fit by construction.
 """
@@ -159,7 +162,7 @@ def _numbered(
 ) -> Iterator[Packet]:
     """Segments for the moments, with sequence and acknowledgment numbers counted on the way."""
     sides = connection.sides
-    first = [seed * 1_000_003 + side * 500_009 for side in (0, 1)]
+    first = [seed * 1_000_003, -seed * 500_009]  # modulo 2**32, which answers pass soon: one more thing that must work
     sent, taken = [0, 0], [0, 0]
     if connection.attempt is None and connection.accept is None:
         sent, taken = [1, 1], [1, 1]  # it is long since that the SYN was sent, which counts as one byte
