@@ -299,8 +299,8 @@ await asyncio.sleep(0, 'done')
         assert "socketpair()" in ladder
 
     def test_nested(self, quiet: Notebook) -> None:
-        source = "%%trace t\nfrom socketlab.trace import trace\nwith trace() as inner:\n    a, b = socket.socketpair()\n1"
-        quiet.cell(source)
+        quiet.cell("from socketlab.trace import trace")
+        quiet.cell("%%trace t\nwith trace() as inner:\n    a, b = socket.socketpair()\n1")
         assert quiet.texts("len(t.events) == len(inner.events) > 0") == ["True"]
 
     def test_an_empty_cell(self, quiet: Notebook) -> None:
@@ -333,7 +333,7 @@ class TestTraceThatEndsBadly:
         assert "interactiveshell" not in traceback
 
     def test_an_error_of_the_socket(self, quiet: Notebook) -> None:
-        source = "%%trace\nlistener = socket.create_server(('127.0.0.1', 0))\nlistener.settimeout(0.01)\nlistener.accept()"
+        source = "%%trace\na, b = socket.socketpair()\na.settimeout(0.01)\na.recv(1)"
         ladder, error = quiet.cell(source, ok=False)
         assert "TimeoutError" in ladder["data"]["text/plain"]
         traceback = ANSI.sub("", "\n".join(error["traceback"]))
@@ -399,7 +399,8 @@ class TestStatus:
         ]
 
     def test_queues(self, quiet: Notebook) -> None:
-        quiet.cell("listener = socket.create_server(('127.0.0.1', 0))\na = socket.create_connection(listener.getsockname())")
+        quiet.cell("listener = socket.create_server(('127.0.0.1', 0))")
+        quiet.cell("a = socket.create_connection(listener.getsockname())")
         assert "1 wait" in quiet.texts("%lab status")[0]
         quiet.cell("b, _ = listener.accept()\na.sendall(b'abc')")
         row = next(line for line in quiet.texts("%lab status")[0].splitlines() if line.startswith("b "))
@@ -417,7 +418,7 @@ other = asyncio.new_event_loop()
 """
         assert quiet.texts(source) == ["No socket is open in this notebook."]
         quiet.cell("%lab reset")
-        quiet.cell("other.run_until_complete(asyncio.sleep(0)) if not asyncio._get_running_loop() else None\nother.close()")
+        quiet.cell("other.close()")
         assert quiet.texts("await asyncio.sleep(0.01, 'the loop still runs')") == ["'the loop still runs'"]
 
     def test_text_without_ports_and_html_with_them(self, quiet: Notebook, loud: Notebook) -> None:
@@ -522,8 +523,8 @@ for thread in threads:
         ]
 
     def test_reports_a_handler_that_raised(self, quiet: Notebook) -> None:
-        quiet.cell("def broken(conn):\n    1 / 0\nserver = tcp_server(broken)\nclient = socket.create_connection(server.address)")
-        quiet.cell("client.recv(1)")
+        quiet.cell("def broken(conn):\n    1 / 0\nserver = tcp_server(broken)")
+        quiet.cell("client = socket.create_connection(server.address)\nclient.recv(1)")
         first, second = quiet.texts("%lab reset")[0].splitlines()
         assert first == "Closed 1 server and 1 socket."
         assert second.startswith("tcp_server broken: handler 'broken' raised ZeroDivisionError")
@@ -698,8 +699,9 @@ for _ in range(60):
 
     def test_the_watch_sleeps_between_cells(self, loud: Notebook) -> None:
         """Its thread does not run once while no cell does."""
-        loud.cell("import time\ntime.sleep(0.5)\nwatch = [t for t in threading.enumerate() if t.name == 'socketlab watch']")
-        thread = int(loud.texts("[t.native_id for t in watch]")[0].strip("[]"))
+        loud.cell("import time\ntime.sleep(0.5)")
+        watch = "[t.native_id for t in threading.enumerate() if t.name == 'socketlab watch']"
+        thread = int(loud.texts(watch)[0].strip("[]"))
         stat = Path(f"/proc/{loud.pid}/task/{thread}/schedstat")
         deadline = time.monotonic() + LIMIT
         before = stat.read_text()

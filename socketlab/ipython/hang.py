@@ -17,6 +17,7 @@ from __future__ import annotations
 import sys
 import threading
 import uuid
+from contextlib import suppress
 from html import escape
 from time import monotonic
 from typing import Any
@@ -75,7 +76,8 @@ class Run:
             return
         self.empty()
         for stream in (sys.stdout, sys.stderr):
-            stream.flush()
+            with suppress(Exception):  # somebody may have put something else there
+                stream.flush()
         others = self.session.message_count - self.before - self.ours
         raised = error is not None and traceback is not None
         if others == 0 and not raised:
