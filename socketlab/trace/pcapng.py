@@ -14,6 +14,7 @@ become ours), PyPCAPKit writes pcap only. The IP, TCP and UDP headers are 60 lin
 
 from __future__ import annotations
 
+import errno
 import heapq
 import os
 import stat
@@ -163,10 +164,14 @@ def _target(path: str | os.PathLike[str]) -> str:
         return target
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(
-            21, "to_pcapng wanted a file to write but this is a directory; add a name, such as trace.pcapng", target
+            errno.EISDIR,
+            "to_pcapng wanted a file to write but this is a directory; add a name, such as trace.pcapng",
+            target,
         )
     if not stat.S_ISREG(mode):
-        raise OSError(22, "to_pcapng wanted a file that it can replace, and this is a device or a pipe", target)
+        raise OSError(
+            errno.EINVAL, "to_pcapng wanted a file that it can replace, and this is a device or a pipe", target
+        )
     return target
 
 
