@@ -282,7 +282,7 @@ TOLD = {
         "listener: create_server() → <listener>",
         "listener: getsockname()",
         "listener: close()",
-        "-: create_connection() → ConnectionRefusedError ECONNREFUSED",
+        "client: create_connection() → ConnectionRefusedError ECONNREFUSED",
     ],
     datagrams: [
         "client: socket(AF_INET, SOCK_DGRAM)",

@@ -85,6 +85,7 @@ class Event:
     called. `housekeeping` is true for what socketlab's own servers and panels call for themselves, beside accept, send,
     recv and close. `layer` is "tls" for plaintext that travels encrypted, else "socket".
     `start_ns` and `end_ns` are nanoseconds of one clock, zero where the trace was opened.
+    `address` is what the call was given as an address, or got with a datagram; None for most.
     `thread` is a label without numbers that change: "main", "echo server", "thread 2".
     """
 
@@ -107,6 +108,7 @@ class Event:
     thread: str = field(default="main", repr=False)
     start_ns: int = field(default=0, repr=False)
     end_ns: int = field(default=0, repr=False)
+    address: Any = field(default=None, repr=False)
 
     @property
     def duration_ns(self) -> int:

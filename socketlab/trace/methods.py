@@ -24,7 +24,7 @@ from typing import Any
 from . import operations
 from .events import IN, OUT, words_of
 from .operations import FUNCTIONS, METHODS, SELECTORS, TLS_METHODS, Describe, Operation, special
-from .recorder import CHUNK, SMALL, Recorder, is_helper
+from .recorder import SMALL, Recorder, is_helper
 from .sight import End, calling_frame, is_not_the_program, module_of, on_whose_behalf
 
 Socket = socket.socket  # the class itself: a learner may bind the name to something else
@@ -43,7 +43,7 @@ CODES: set[CodeType] = set()
 def _sending(base: Any, operation: Operation, recorder: Recorder) -> Any:
     """send and sendall."""
     clock, local, ends, keep, others = perf_counter, recorder.local, recorder.ends, recorder.keep, _other(recorder)
-    describe, small, chunk = operations.send, SMALL, CHUNK
+    describe, small, chunk = operations.send, SMALL, recorder.chunk
     takes_all = operation.name == "sendall"
     __tracebackhide__ = True
 
@@ -75,7 +75,7 @@ def _sending(base: Any, operation: Operation, recorder: Recorder) -> Any:
 def _receiving(base: Any, operation: Operation, recorder: Recorder) -> Any:
     """recv."""
     clock, local, ends, keep, others = perf_counter, recorder.local, recorder.ends, recorder.keep, _other(recorder)
-    describe, small, chunk = operations.recv, SMALL, CHUNK
+    describe, small, chunk = operations.recv, SMALL, recorder.chunk
     __tracebackhide__ = True
 
     def method(*args: Any, **named: Any) -> Any:
@@ -119,11 +119,20 @@ def _calling(base: Any, operation: Operation, recorder: Recorder, describe: Desc
             assert __tracebackhide__
             others(start, clock(), operation, describe, args, named, None, error, bound, who)
             raise
-        if not silent or not _is_a_loops_own(sys._getframe(1)):
+        if not silent or (_watches_sockets(args) and not _is_a_loops_own(sys._getframe(1))):
             others(start, clock(), operation, describe, args, named, result, None, bound, who)
         return result
 
     return method
+
+
+def _watches_sockets(args: tuple[Any, ...]) -> bool:
+    """Whether a selector, or the lists given to `select.select`, hold a socket: others wait for pipes with them."""
+    if isinstance(args[0], selectors.BaseSelector):
+        watched = [key.fileobj for key in (args[0].get_map() or {}).values()]
+    else:
+        watched = [one for part in args[:3] if hasattr(part, "__len__") for one in part]
+    return any(isinstance(one, Socket) for one in watched)
 
 
 def _is_a_loops_own(frame: Any) -> bool:
@@ -162,10 +171,15 @@ def _other(recorder: Recorder) -> Any:
                     who = ends.of(result, caller)
                 elif operation.name in ("send_fds", "recv_fds") and args:
                     who = ends.of(args[0], caller)
+            if who is not None and who.family == -1:
+                who = None  # a socket that could not be made, or none at all
             if operation.tls and who is not None:
                 who.tls = True
             failure = None if error is None else words_of(error)
-            asked, moved, where = describe(recorder, who, args, named, result)
+            if who is None and bound and not operation.direction:
+                asked, moved, where = "", "", None
+            else:
+                asked, moved, where = describe(recorder, who, args, named, result)
             helper = caller is not None and is_helper(caller)
             if caller is not None and operation.name in _SETTINGS and module_of(caller).startswith("socketlab."):
                 operation = operation.quiet

@@ -305,11 +305,14 @@ def made(recorder: Recorder, who: Any, args: tuple[Any, ...], named: dict[str, A
     """socket(...): its family and type; what it was made from, if it was."""
     if argument(args, named, 4, "fileno") is not None:
         return "fileno", "", None
-    who.origin = who.origin or "new"
+    if who is not None:
+        who.origin = who.origin or "new"
     return _family_and_type(who), "", None
 
 
-def _family_and_type(end: End) -> str:
+def _family_and_type(end: End | None) -> str:
+    if end is None:
+        return ""
     names = []
     for kinds, number in ((socket.AddressFamily, end.family), (socket.SocketKind, end.type)):
         try:

@@ -68,6 +68,9 @@ class Told:
             calls, top = calls_of(index, chunks)
             every += calls
             chains += chains_of(lane, top)
+            for call in calls:
+                if call.inside is not None and call.inside.who is None and call.inside.name.startswith("create_"):
+                    call.inside.who = call.who  # create_connection that failed: its last attempt
             step(0.4 * (index + 1) / len(lanes))
         self.partner = pair(every)
         step(0.5)

@@ -14,20 +14,22 @@ from .sight import End
 def pair(calls: Iterable[Call]) -> dict[End, End]:
     """For each end of a stream the other one, where both are in this process."""
     partner: dict[End, End] = {}
-    ends: dict[End, None] = {}
+    ends: dict[End, float] = {}  # when they came to their addresses: the kernel may give the same ones twice
     unix: list[Call] = []
     for call in calls:
         if call.who is not None:
-            ends[call.who] = None
+            if call.name in ("connect", "connect_ex"):
+                ends[call.who] = call.end
+            ends.setdefault(call.who, call.start)
             if call.who.family == getattr(socket, "AF_UNIX", None) and call.name in ("connect", "connect_ex", "accept"):
                 unix.append(call)
         for end in call.made:
-            ends[end] = None
+            ends[end] = call.end
         if call.name == "socketpair" and len(call.made) == 2:
             left, right = call.made
             partner[left], partner[right] = right, left
     waiting: dict[Any, deque[End]] = defaultdict(deque)
-    for end in ends:
+    for end in sorted(ends, key=ends.__getitem__):
         if end.stream and end not in partner and end.peer and isinstance(end.local, tuple):
             mine, theirs = name_of(end.local), name_of(end.peer)
             if mine == theirs:

@@ -33,7 +33,7 @@ from ..interrupts import Uninterrupted
 from .sight import End, Ends, calling_frame, module_of
 
 SLOTS = 6
-CHUNK = SLOTS * 8192
+CHUNK = SLOTS * 8192  # at most; the limit of events is looked at once a chunk
 #: Payloads up to this many bytes are always kept while recording: to count them would cost more than to keep them.
 SMALL = 64
 
@@ -75,7 +75,8 @@ class Lane:
 class Recorder:
     """The lanes, the ends, and the limits, of all traces that are open at the same time."""
 
-    def __init__(self) -> None:
+    def __init__(self, events: int) -> None:
+        self.chunk = min(CHUNK, SLOTS * max(16, events // 16))
         self.ends = Ends()
         self.lanes: list[Lane] = []
         self.local = threading.local()
@@ -99,7 +100,7 @@ class Recorder:
             log = self._new_lane()
             log += came_back(self.under_way.get(get_ident()), self.opened, start, who)
         log += (start, end, who, operation, asked, moved)
-        if len(log) >= CHUNK:
+        if len(log) >= self.chunk:
             self.put_aside()
 
     def keep(self, data: Any) -> bytes | Cut | None:
@@ -186,7 +187,7 @@ def begin(token: object, events: int, payload: int) -> Recorder:
         wait_for_servers()
     with Uninterrupted(), _lock:
         if _current is None:
-            recorder = Recorder()
+            recorder = Recorder(events)
             recorder.allow(events, payload)
             install(recorder)
             _current = recorder

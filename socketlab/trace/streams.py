@@ -50,11 +50,13 @@ def _stream(sends: list[Call], receives: list[Call], unread: int) -> None:
     urgent: deque[Call] = deque()
     stream: list[tuple[Call, int, int]] = []  # a send, where its bytes begin in the stream, where they end
     position = 0
+    unknown = _sent_before_it_failed(sends, receives, unread)
     for call in sends:
         call.offset = position
         size = call.size
-        if size is None:  # sendall does not say how much it had sent before it failed: perhaps all
-            size = length(call.asked) or 0 if call.name == "sendall" else 0
+        if size is None:
+            size = min(unknown, length(call.asked) or 0) if call.name == "sendall" else 0
+            unknown -= size
         if call.flags & MSG_OOB and size:
             urgent.append(call)
             size -= 1  # its last byte travels beside the stream
@@ -82,6 +84,12 @@ def _stream(sends: list[Call], receives: list[Call], unread: int) -> None:
             look += 1
         if not call.flags & MSG_PEEK:
             position = upto
+
+
+def _sent_before_it_failed(sends: list[Call], receives: list[Call], unread: int) -> int:
+    """How much `sendall` had sent when it failed, which it does not say: what arrived beyond all other sends."""
+    read = sum(call.size or 0 for call in receives if not call.flags & (MSG_PEEK | MSG_OOB))
+    return max(0, read + unread - sum(call.size or 0 for call in sends))
 
 
 def _sent_before(sends: list[Call], receives: list[Call], unread: int, total: int) -> int:

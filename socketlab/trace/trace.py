@@ -140,6 +140,8 @@ class Trace:
             if left_out
             else ""
         )
+        if self.stopped:
+            note += f"\n(recording stopped after {len(self.events):,} calls; trace(events=...) sets the limit)"
         return ladder_text(self._both_ends()) + note
 
     def _both_ends(self) -> Sequence[Event]:
@@ -275,6 +277,7 @@ class Events(Sequence[Event]):
             self._threads[call.lane],
             round((call.start - self._opened) * 1e9),
             round((call.end - self._opened) * 1e9),
+            call.address,
         )
 
     def _pieces(self, call: Call) -> tuple[Piece, ...]:

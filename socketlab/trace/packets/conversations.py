@@ -169,7 +169,7 @@ class Conversations:
                     continue
                 if event.direction == IN and any(piece.received == event.number for piece in event.pieces):
                     continue  # the call that sent it tells
-                far = _whole(getattr(event, "address", None), end.peer, *self._receivers(event))
+                far = _whole(event.address, end.peer, *self._receivers(event))
                 near = _whole(end.local)
                 size = len((far or near or (_LOOPBACK[4], 0))[0])
                 if near is not None and len(near[0]) != size:
