@@ -7,7 +7,7 @@ with the middle of a long trace, what received them says how many bytes it got.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from .events import IN, OUT, Event
@@ -30,6 +30,20 @@ class Arrow(NamedTuple):
     note: str = ""
 
 
+def _held_elsewhere(calls: Iterable[Event], traffic: Traffic) -> set[str]:
+    """The ends that were closed here and went on sending: a child process holds them as well."""
+    closed: set[str] = set()
+    found: set[str] = set()
+    for event in calls:
+        if event.end is None:
+            continue
+        if event.call == "close" and event.failure is None:
+            closed.add(event.end.name)
+        elif event.direction == IN and event.size and event.number not in traffic.got and event.end.other in closed:
+            found.add(event.end.other)
+    return found
+
+
 class Arrows:
     """The arrows of a page. `blocks` are what is shown of `made`."""
 
@@ -39,6 +53,7 @@ class Arrows:
         self.datagram_ends = {event.end.name for event in calls if event.end is not None and datagram(event)}
         # Where a datagram came from somewhere that nobody knows, none can be said to have been lost.
         self.all_known = all(e.failure or e.number in traffic.got for e in calls if e.direction == IN and datagram(e))
+        self.elsewhere = _held_elsewhere(calls, traffic)
         self.letters: dict[int, str] = {}
         self._give_letters(blocks)
 
@@ -135,6 +150,8 @@ class Arrows:
             unread = sum((one.first.size or 0) - self.traffic.read.get(one.first.number, 0) for one in every)
             if unread > 0 and not any(one.first.number in self.traffic.took for one in every):
                 note = "(nobody read it)" if len(every) == 1 else "(nobody read them)"
+                if event.end.other in self.elsewhere:
+                    note = "(read in another process)"
             elif unread > 0:
                 label += f", {unread:,} not read"
         return Arrow(label, there, shaft, lost, note)
