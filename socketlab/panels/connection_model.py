@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -61,7 +62,9 @@ class ConnectionModel:
         self.closed = False
         self._changed = changed
         self._lock = threading.RLock()
+        self._held: list[socket.socket] = []
         self._open()
+        weakref.finalize(self, _abort_all, self._held)  # for one that nobody knows any more
 
     def _open(self) -> None:
         self.calls: deque[Call] = deque(maxlen=KEPT)  #: the oldest first
@@ -69,16 +72,22 @@ class ConnectionModel:
         self._follower = Follower(self.family)
         self._number = 0
         self.server = None
-        self.listener = socket.socket(self.family)
-        self.client = socket.socket(self.family)
         try:
+            self.listener = self._new()
+            self.client = self._new()
             self.listener.bind(("::1" if self.family == socket.AF_INET6 else "127.0.0.1", 0))
         except BaseException:
-            self._close_all()
+            _abort_all(self._held)
             raise
         self.address = wire.name_of(self.listener)
-        for sock in (self.listener, self.client):
-            wire.patient(sock, PATIENCE)
+
+    def _new(self) -> socket.socket:
+        return self._hold(socket.socket(self.family))
+
+    def _hold(self, sock: socket.socket) -> socket.socket:
+        self._held.append(sock)
+        wire.patient(sock, PATIENCE)
+        return sock
 
     # -- what may be pressed -------------------------------------------------------------------------------------------
 
@@ -135,11 +144,11 @@ class ConnectionModel:
         raise ValueError(f"no such call of a panel: {action!r}")
 
     def _new_client(self) -> str:
-        client = socket.socket(self.family)
+        client = self._new()
         self._close("client", self.client)  # as Python does when the last name for it is gone
+        self._held.remove(self.client)
         self._follower.forget("client")
         self.client = client
-        wire.patient(client, PATIENCE)
         return "a new one, for another try"
 
     def _connect(self, sock: socket.socket) -> str:
@@ -162,8 +171,8 @@ class ConnectionModel:
         server, peer = self.listener.accept()
         if self.server is not None:
             wire.abort(self.server)
-        self.server = server
-        wire.patient(server, PATIENCE)
+            self._held.remove(self.server)
+        self.server = self._hold(server)
         if (self.address, peer) != self._follower.pairs.get("server"):  # a client that a cell made
             self._follower.forget("server")
             self._follower.follow("server", (self.address, peer))
@@ -250,7 +259,7 @@ class ConnectionModel:
         """Close everything and begin again, with new sockets and another port."""
         with self._lock:
             if not self.closed:
-                self._close_all()
+                _abort_all(self._held)
                 self._open()
                 self._changed()
 
@@ -258,10 +267,10 @@ class ConnectionModel:
         """Close everything. Idempotent."""
         with self._lock:
             self.closed = True
-            self._close_all()
+            _abort_all(self._held)
 
-    def _close_all(self) -> None:
-        """With RSTs, so that no TIME_WAIT of an abandoned experiment is left for a minute."""
-        for sock in (self.server, self.client, self.listener):
-            if sock is not None:
-                wire.abort(sock)
+
+def _abort_all(sockets: list[socket.socket]) -> None:
+    """With RSTs, so that no TIME_WAIT of an abandoned experiment is left for a minute."""
+    while sockets:
+        wire.abort(sockets.pop())

@@ -48,12 +48,13 @@ _DASHES = {ONLY: ' stroke-dasharray="7 4"', JUMP: ' stroke-dasharray="2 4"'}
 
 
 class _Line(NamedTuple):
-    """From one box's edge to another's."""
+    """From one box's edge to another's, straight, or drawn towards the point `over`."""
 
     x: float
     y: float
     to_x: float
     to_y: float
+    over: tuple[float, float] | None = None
 
 
 def diagram(ends: Mapping[str, End], paths: Mapping[str, Iterable[Step]]) -> str:
@@ -96,9 +97,9 @@ def _box(name: str, sides: list[str]) -> str:
             f'<rect x="{left + inset}" y="{top + inset}" width="{width - 2 * inset}" height="{height - 2 * inset}" '
             f'rx="6" fill="{colour}" fill-opacity="0.14" stroke="{colour}" stroke-width="3"/>'
         )
-        at = left + width / 2 + (n - (len(sides) - 1) / 2) * 64
+        at = left + width / 2 + (n - (len(sides) - 1) / 2) * 70
         marks += (
-            f'<rect x="{at - 30}" y="{top - 12}" width="60" height="18" rx="9" fill="{colour}"/>'
+            f'<rect x="{at - 33}" y="{top - 12}" width="66" height="18" rx="9" fill="{colour}"/>'
             f'<text x="{at}" y="{top + 1}" text-anchor="middle" font-size="12" font-weight="600" fill="{ink}">'
             f"{side}</text>"
         )
@@ -124,8 +125,30 @@ def _way(a: str, b: str) -> str:
 
 def _step(side: str, step: Step) -> str:
     ended = step.after == CLOSED and step.before not in ("SYN_SENT", "LISTEN")
-    line = _between(step.before, _END if ended else step.after, _OFFSETS[side])
-    return _arrow(line, COLOURS[side][0], 3.0, _DASHES.get(step.known, ""))
+    place = _END if ended else step.after
+    colour, dashes = COLOURS[side][0], _DASHES.get(step.known, "")
+    if step.known == JUMP and (step.before, step.after) not in WAYS:
+        return _arrow(_around(step.before, place), colour, 3.0, dashes)
+    return _arrow(_between(step.before, place, _OFFSETS[side]), colour, 3.0, dashes)
+
+
+def _around(a: str, b: str) -> _Line:
+    """A bow that leaves the boxes between `a` and `b` aside: upwards, or to the right of a way straight down."""
+    (x, y), (to_x, to_y) = _PLACES[a], _PLACES[b]
+    length = hypot(to_x - x, to_y - y) or 1.0
+    right, down = (to_x - x) / length, (to_y - y) / length
+    bow = 90.0 if to_x == x else 0.2 * length
+    sign = 1.0 if right >= 0 else -1.0
+    over = (x + to_x) / 2 + sign * down * bow, (y + to_y) / 2 - sign * right * bow
+
+    def edge(at_x: float, at_y: float) -> tuple[float, float]:
+        """Where the bow leaves a box, or comes to it."""
+        far = hypot(over[0] - at_x, over[1] - at_y) or 1.0
+        towards = (over[0] - at_x) / far, (over[1] - at_y) / far
+        reach = _reach(*towards)
+        return at_x + towards[0] * reach, at_y + towards[1] * reach
+
+    return _Line(*edge(x, y), *edge(to_x, to_y), over)
 
 
 def _between(a: str, b: str, offset: float) -> _Line:
@@ -152,8 +175,9 @@ def _reach(right: float, down: float) -> float:
 
 
 def _arrow(line: _Line, colour: str, width: float, dashes: str) -> str:
-    length = hypot(line.to_x - line.x, line.to_y - line.y) or 1.0
-    right, down = (line.to_x - line.x) / length, (line.to_y - line.y) / length
+    from_x, from_y = line.over or line[:2]  # where it comes from in the end
+    length = hypot(line.to_x - from_x, line.to_y - from_y) or 1.0
+    right, down = (line.to_x - from_x) / length, (line.to_y - from_y) / length
     head = 5 + 2 * width
     x, y = line.to_x - right * head, line.to_y - down * head  # where the line ends and the head begins
     half = head / 2.2
@@ -161,7 +185,8 @@ def _arrow(line: _Line, colour: str, width: float, dashes: str) -> str:
         f"{line.to_x:.1f},{line.to_y:.1f} {x - down * half:.1f},{y + right * half:.1f} "
         f"{x + down * half:.1f},{y - right * half:.1f}"
     )
+    bend = f"Q{line.over[0]:.1f} {line.over[1]:.1f} " if line.over else "L"
     return (
-        f'<path d="M{line.x:.1f} {line.y:.1f}L{x:.1f} {y:.1f}" fill="none" stroke="{colour}" '
+        f'<path d="M{line.x:.1f} {line.y:.1f}{bend}{x:.1f} {y:.1f}" fill="none" stroke="{colour}" '
         f'stroke-width="{width}"{dashes}/><polygon points="{points}" fill="{colour}"/>'
     )
