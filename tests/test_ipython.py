@@ -253,9 +253,7 @@ class TestTrace:
         ("interactivity", "values"),
         [("last_expr", ["2"]), ("all", ["1", "2"]), ("none", []), ("last", ["2"]), ("last_expr_or_assign", ["2"])],
     )
-    def test_values_are_shown_as_ipython_is_told(
-        self, quiet: Notebook, interactivity: str, values: list[str]
-    ) -> None:
+    def test_values_are_shown_as_ipython_is_told(self, quiet: Notebook, interactivity: str, values: list[str]) -> None:
         quiet.cell(f"get_ipython().ast_node_interactivity = {interactivity!r}")
         try:
             outputs = quiet.cell("%%trace\n1\n2")
@@ -428,6 +426,8 @@ other = asyncio.new_event_loop()
             (status,) = notebook.cell("%lab status")
             assert port not in status["data"]["text/plain"]
             assert (port in status["data"]["text/html"]) == with_ports
+            (status,) = notebook.cell("%lab status", history=False)
+            assert port not in status["data"]["text/html"]
 
     def test_the_same_where_runs_are_not_counted(self, folder: Path) -> None:
         """What is recorded with store_history=True is compared with a run without (nbval)."""

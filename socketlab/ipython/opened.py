@@ -67,9 +67,9 @@ def _is_the_learners(sock: socket.socket, reachable: set[int]) -> bool:
 
 
 def _order(sock: socket.socket) -> tuple[Any, ...]:
-    """As they were made: by cell and line, then by descriptor, whose order is the same on each run."""
+    """By cell and line, then as they were made. (Descriptors are given to whichever thread asks first.)"""
     origin = REGISTER.origin(sock) or Origin()
-    return origin.cell is None, origin.cell or 0, origin.line, _Plain.fileno(sock)
+    return origin.cell is None, origin.cell or 0, origin.line, origin.order, _Plain.fileno(sock)
 
 
 def held(owner: Any, package: str, kind: type) -> Iterator[Any]:

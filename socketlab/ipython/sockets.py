@@ -31,6 +31,7 @@ class Origin(NamedTuple):
     cell: int | None = None
     line: int = 0
     foreign: bool = False  #: it is Jupyter's, or an event loop's
+    order: int = 0  #: counts the sockets as they are made
 
     def __str__(self) -> str:
         return f"cell [{self.cell}], line {self.line}" if self.cell is not None else "not in a cell"
@@ -44,8 +45,10 @@ class Register:
         self._hooked = False
         self._origins: dict[int, tuple[weakref.ref[socket.socket], Origin]] = {}
         self._numbers: dict[str, int] = {}  # of code that runs without being counted
+        self._made = 0
         self._last = 0  # the number of the cell that runs,
         self._request = ""  # and the request that asked for it, where there are requests
+        self.counted = True  #: whether the code that runs has a number: nbval's has none
 
     def start(self, shell: Any) -> None:
         """From now on sockets are remembered."""
@@ -74,7 +77,8 @@ class Register:
         """
         request, before = self._current_request(), self._request
         self._request = request
-        if info.store_history:
+        self.counted = bool(info.store_history)
+        if self.counted:
             self._last = self._shell.execution_count - 1
             return
         if not request or request != before:
@@ -116,7 +120,8 @@ class Register:
     def remember(self, sock: socket.socket) -> None:
         """Note where `sock` is being made. Raises nothing."""
         key, origins = id(sock), self._origins
-        origin = self.place(sys._getframe(2))
+        self._made += 1
+        origin = self.place(sys._getframe(2))._replace(order=self._made)
 
         def forget(_: object) -> None:
             origins.pop(key, None)

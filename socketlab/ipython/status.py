@@ -1,7 +1,7 @@
 """`%lab status`: a table of what a notebook has open, with the state and the queues that the kernel tells (`netstat`).
 
 What it shows is the same on each run of a deterministic notebook: no port, no descriptor. Where nothing is compared
-(`quiet`), the HTML form has the addresses as well.
+(neither `quiet` nor a run without a number, as nbval's are), the HTML form has the addresses as well.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ class Status:
         found = find(namespace)
         self._rows: list[tuple[str, ...]] = []
         self._places: list[tuple[str, str]] = []
+        self._plain = is_quiet() or not REGISTER.counted
         table = {fd: row for row in netstat(all=True, time_wait=False) for fd in (row.fd, *row.twins) if fd is not None}
         names = _Names(namespace)
         listening = {}
@@ -60,7 +61,7 @@ class Status:
         return as_text(_HEAD, self._rows, self._caption())
 
     def _repr_html_(self) -> str:
-        if is_quiet():
+        if self._plain:
             return as_html(_HEAD, self._rows, self._caption())
         rows = [(*row[:3], *places, *row[3:]) for row, places in zip(self._rows, self._places, strict=True)]
         return as_html((*_HEAD[:3], "local", "peer", *_HEAD[3:]), rows, self._caption())
