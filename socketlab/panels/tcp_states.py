@@ -232,7 +232,7 @@ def calls_picture(calls: tuple[Call, ...]) -> str:
         return "<div class='sl-head'>Calls</div><div>none yet</div>"
     rows = "".join(
         f"<tr><td>{call.number}</td><td class='sl-tight'>{dot(COLOURS[call.side][0])}{call.side}</td>"
-        f"<td class='sl-tight'>{escape(call.text) if call.kind == 'wire' else code(call.text)}</td>"
+        f"<td>{escape(call.text) if call.kind == 'wire' else code(call.text)}</td>"
         f"<td class='sl-wide'>{dot(_MARKS[call.kind]) if call.outcome else ''}{escape(call.outcome)}</td></tr>"
         for call in calls[-SHOWN:]
     )

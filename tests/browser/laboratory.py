@@ -44,6 +44,7 @@ CELLS = (
     TALK.strip(),
     "from socketlab.panels import FamilyPanel\nFamilyPanel()",
     "from socketlab.panels import PassportPanel\nPassportPanel()",
+    "from socketlab.panels import TcpStatesPanel\nTcpStatesPanel()",
 )
 
 

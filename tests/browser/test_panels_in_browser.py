@@ -119,11 +119,45 @@ def try_passport(page: Page, panel: Any) -> None:
     expect(panel.get_by_role("row").filter(has_text="AF_UNIX").first).to_contain_text(re.compile("EAFNOSUPPORT.*works"))
 
 
+def try_tcp_states(page: Page, panel: Any) -> None:
+    def check(*states: str) -> None:
+        words = "; ".join(f"{side} in {state}" for side, state in zip(SIDES, states, strict=False))
+        expect(panel.get_by_role("img", name=re.compile(f"TCP state diagram: {words}$"))).to_be_visible()
+
+    expect(panel).to_contain_text("none yet")
+    expect(button(panel, r"server\.send\(\)")).to_be_disabled()
+    press(panel, r"client\.connect\(\)")
+    expect(panel).to_contain_text("ConnectionRefusedError: Connection refused")
+    press(panel, r"client = socket\(\)", r"listener\.listen\(1\)", "Client hears nothing", r"client\.connect\(\)")
+    check("LISTEN", "SYN-SENT", "SYN-RECEIVED")
+    expect(panel).to_contain_text(re.compile(r"sends again in \d\.\d s"))
+    press(panel, "Client hears again")
+    check("LISTEN", "ESTABLISHED", "ESTABLISHED")
+    expect(panel).to_contain_text("1 in its queue")
+    press(panel, r"listener\.accept\(\)", r"client\.send\(\)")
+    expect(panel).to_contain_text("5 bytes to be received")
+    press(panel, r"server\.recv\(\)", r"client\.shutdown\(\)")
+    check("LISTEN", "FIN-WAIT-2", "CLOSE-WAIT")
+    press(panel, "Client hears nothing", r"server\.close\(\)")
+    check("LISTEN", "FIN-WAIT-2", "LAST-ACK")
+    expect(button(panel, r"server\.send\(\)")).to_be_disabled()
+    press(panel, "Client hears again")
+    check("LISTEN", "TIME-WAIT", "CLOSED")
+    expect(panel).to_contain_text(re.compile(r"\d\d s left"))
+    panel.get_by_text("How to see each state").click()
+    expect(panel.get_by_text("both hear nothing; client.shutdown()")).to_be_visible()
+    drawing = panel.locator("svg").bounding_box()
+    assert 2 * drawing["height"] > drawing["width"] > 500
+
+
+SIDES = ("listener", "client", "server")
+
 TRIES: dict[str, Callable[[Page, Any], None]] = {
     "Server": try_server,
     "Request": try_request,
     "Family and type": try_family,
     "Your machine's passport": try_passport,
+    "TCP states": try_tcp_states,
 }
 
 
@@ -171,7 +205,7 @@ def server(page: Page) -> Iterator[Any]:
 
 
 def test_all_panels_are_alive(page: Page) -> None:
-    expect(page.notebook.locator(".socketlab-panel")).to_have_count(4)
+    expect(page.notebook.locator(".socketlab-panel")).to_have_count(len(TRIES))
     expect(page.panel(1)).to_contain_text("b'<i>from a cell</i>'")  # what the cell below it sent
     panels = page.notebook.locator(".socketlab-panel").all()
     assert {panel.locator(".sl-title").first.inner_text() for panel in panels} == set(TRIES)
@@ -247,7 +281,7 @@ def test_running_the_cell_again(page: Page) -> None:
     expect(page.panel(1)).to_contain_text("0 connected, 0 accepted")
     cell = page.run_new_cell("(before.closed, before.server.closed, panel.closed, request.closed)")
     expect(cell).to_contain_text("(True, True, False, False)")
-    expect(page.notebook.locator(".socketlab-panel")).to_have_count(4)
+    expect(page.notebook.locator(".socketlab-panel")).to_have_count(len(TRIES))
     press(page.panel(1), "Connect")
     expect(page.panel(1)).to_contain_text("1 connected")
 
