@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from datetime import date
 
-from . import course, servers
+from . import course, servers, trace
 from .pairing import Paired, pin
 
 Row = tuple[str, Paired]
@@ -74,10 +74,34 @@ def of_a_crowd() -> None:
             )
 
 
+def of_the_trace(rounds: int) -> None:
+    """What seeing every call costs."""
+    print("\n### One traced call of 1 B, start and end stamped\n\nBar: at most 600 ns more than an untraced one.\n")
+    print("| call | ns | untraced, ns | added (quartiles) |\n|---|---|---|---|")
+    for name, pair, more in trace.calls(rounds):
+        print(f"| {name} | {pair.ours * 1e9:,.0f} | {pair.base * 1e9:,.0f} | {more} |", flush=True)
+    print("\n### Ping-pong over TCP, traced at both ends\n\nBar: at most 1.15 for 1 B.\n")
+    print("| | µs | untraced, µs | ratio (quartiles) |\n|---|---|---|---|")
+    for size, label in ((1, "1 B"), (1024, "1 KiB")):
+        for name, pair in zip(("control (untraced)", "traced"), trace.round_trips(size, rounds), strict=True):
+            print(f"| {label}, {name} | {pair.ours * 1e6:,.1f} | {pair.base * 1e6:,.1f} | {pair} |", flush=True)
+    beside = trace.under_strace(rounds=9)
+    if isinstance(beside, str):
+        print(f"| 1 B, strace -f -e trace=network | | | skipped: {beside} |")
+    else:
+        name = "1 B, under strace -f -e trace=network"
+        print(f"| {name} | {beside.ours * 1e6:,.1f} | {beside.base * 1e6:,.1f} | {beside} |")
+    pair = trace.untouched(rounds=9)
+    print(f"\nNo trace open: the methods are the original ones; a send after 30 traces against one before: {pair}.")
+    print(f"\nA recorded call of 1 B takes {trace.bytes_an_event():.0f} bytes (bar: 150).")
+    found = ", ".join(f"{name} {took:.1f} s" for name, took in trace.shown().items())
+    print(f"\nA million calls: {found}.")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=11, help="paired rounds of each comparison (at least 9; 11)")
-    parser.add_argument("--only", choices=("talk", "life", "crowd", "course"), help="one part of it")
+    parser.add_argument("--only", choices=("talk", "life", "crowd", "trace", "course"), help="one part of it")
     parser.add_argument(
         "--unpinned", action="store_true", help="on all CPUs, as in a notebook; ratios mean little then"
     )
@@ -95,6 +119,8 @@ def main() -> None:
         of_life(args.rounds)
     if args.only in (None, "crowd"):
         of_a_crowd()
+    if args.only in (None, "trace"):
+        of_the_trace(args.rounds)
     if everywhere:
         os.sched_setaffinity(0, everywhere)
     if args.only in (None, "course"):
