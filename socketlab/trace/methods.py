@@ -42,7 +42,8 @@ CODES: set[CodeType] = set()
 
 def _sending(base: Any, operation: Operation, recorder: Recorder) -> Any:
     """send and sendall."""
-    clock, local, ends, keep, others = perf_counter, recorder.local, recorder.ends, recorder.keep, _other(recorder)
+    clock, local, ends = perf_counter, recorder.local, recorder.ends.known
+    keep, others = recorder.keep, _other(recorder)
     describe, small, chunk = operations.send, SMALL, recorder.chunk
     takes_all = operation.name == "sendall"
     __tracebackhide__ = True
@@ -74,7 +75,8 @@ def _sending(base: Any, operation: Operation, recorder: Recorder) -> Any:
 
 def _receiving(base: Any, operation: Operation, recorder: Recorder) -> Any:
     """recv."""
-    clock, local, ends, keep, others = perf_counter, recorder.local, recorder.ends, recorder.keep, _other(recorder)
+    clock, local, ends = perf_counter, recorder.local, recorder.ends.known
+    keep, others = recorder.keep, _other(recorder)
     describe, small, chunk = operations.recv, SMALL, recorder.chunk
     __tracebackhide__ = True
 
@@ -211,31 +213,42 @@ def _own_affair(who: End | None, operation: Operation, where: Any) -> bool:
 
 
 def install(recorder: Recorder) -> None:
-    """Put the replacements in place."""
+    """Put the replacements in place.
+
+    First everything is looked up, then everything is set: each look-up on a class whose attributes have been set gives
+    it a new version tag, and CPython 3.13 gives a class no more than 1,000 of them; then its methods are slow for good.
+    """
+    wanted: list[tuple[Any, str, Any]] = []
     for name, (direction, describe) in METHODS.items():
         if hasattr(Socket, name):
-            _replace_method(Socket, name, direction, describe, recorder, tls=False)
+            wanted.append((Socket, name, _method(Socket, name, direction, describe, recorder, tls=False)))
     ssl = _ssl()
     if ssl is not None:
         for name, (direction, describe) in {**METHODS, **TLS_METHODS}.items():
             if name in vars(ssl.SSLSocket) and name != "__init__":
-                _replace_method(ssl.SSLSocket, name, direction, describe, recorder, tls=True)
-        wrap = vars(ssl.SSLContext)["wrap_socket"]
-        _replace(ssl.SSLContext, "wrap_socket", _calling(wrap, Operation("wrap_socket"), recorder, _wrapped, False))
+                wanted.append((ssl.SSLSocket, name, _method(ssl.SSLSocket, name, direction, describe, recorder, True)))
+        wrap = _calling(ssl.SSLContext.wrap_socket, Operation("wrap_socket"), recorder, operations.wrap_socket, False)
+        wanted.append((ssl.SSLContext, "wrap_socket", wrap))
     for name, describe in FUNCTIONS.items():
         if hasattr(socket, name):
-            function = getattr(socket, name)
-            _replace(socket, name, _calling(function, Operation(name), recorder, describe, bound=False))
+            wanted.append((socket, name, _calling(getattr(socket, name), Operation(name), recorder, describe, False)))
     for name in SELECTORS:
         if hasattr(selectors, name):
             cls = getattr(selectors, name)
             method = _calling(cls.select, Operation("select"), recorder, operations.select, bound=False)
-            _replace(cls, "select", method)
+            wanted.append((cls, "select", method))
     waiting = _calling(select_module.select, Operation("select"), recorder, operations.select_select, bound=False)
-    _replace(select_module, "select", waiting)
+    wanted.append((select_module, "select", waiting))
 
-
-_wrapped = operations.wrap_socket
+    prepared = [(owner, name, name in vars(owner), getattr(owner, name), method) for owner, name, method in wanted]
+    for _, _, _, original, method in prepared:
+        functools.update_wrapper(method, original)
+        if not hasattr(original, "__module__"):
+            method.__module__ = "socket"  # a method of the C class has none; pickle looks a function up by it
+        CODES.add(method.__code__)
+    for patch in prepared:
+        _patches.append(patch)
+        setattr(patch[0], patch[1], patch[4])
 
 
 def _ssl() -> Any:
@@ -247,27 +260,14 @@ def _ssl() -> Any:
     return ssl
 
 
-def _replace_method(cls: Any, name: str, direction: str, describe: Describe, recorder: Recorder, tls: bool) -> None:
+def _method(cls: Any, name: str, direction: str, describe: Describe, recorder: Recorder, tls: bool) -> Any:
     base = getattr(cls, name)
     operation = Operation("socket" if name == "__init__" else name, direction, tls)
     if name in ("send", "sendall") and direction == OUT:
-        method = _sending(base, operation, recorder)
-    elif name == "recv" and direction == IN:
-        method = _receiving(base, operation, recorder)
-    else:
-        method = _calling(base, operation, recorder, describe)
-    _replace(cls, name, method)
-
-
-def _replace(owner: Any, name: str, method: Any) -> None:
-    original = getattr(owner, name)
-    own = name in vars(owner)
-    functools.update_wrapper(method, original)
-    if not hasattr(original, "__module__"):
-        method.__module__ = "socket"  # a method of the C class has none; pickle looks a function up by it
-    CODES.add(method.__code__)
-    _patches.append((owner, name, own, original, method))
-    setattr(owner, name, method)
+        return _sending(base, operation, recorder)
+    if name == "recv" and direction == IN:
+        return _receiving(base, operation, recorder)
+    return _calling(base, operation, recorder, describe)
 
 
 def without_our_frames(traceback: TracebackType | None) -> None:

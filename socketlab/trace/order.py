@@ -78,6 +78,7 @@ class Told:
         step(0.7)
         _connections(every, self.partner)
         _endings(every, self.partner)
+        _closing_of_shared_ends(every)
         step(0.8)
         chains.sort(key=lambda chain: _rank(chain, self.lanes[chain[0].lane].ident == opener))
         self.calls = _with_children(_schedule(chains, every), every)
@@ -155,6 +156,30 @@ def _endings(calls: Sequence[Call], partner: dict[End, End]) -> None:
             causes = [cause for cause in mine if cause.lane != call.lane and cause.start <= call.end]
         if causes:  # an error comes of the close, not of the half-close before it
             call.comes_after(causes[-1 if call.failed else 0])
+
+
+def _closing_of_shared_ends(calls: Sequence[Call]) -> None:
+    """A close comes after what other threads had done with the socket before it began.
+
+    That is the one place where clocks decide. A program that joins its threads, or waits for them in another way, makes
+    this order certain, and we do not see how; one that does not has a race of its own.
+    """
+    calls = [call for call in calls if not call.operation.housekeeping]
+    lanes: dict[End, set[int]] = defaultdict(set)
+    for call in calls:
+        if call.who is not None:
+            lanes[call.who].add(call.lane)
+    last: dict[End, dict[int, list[Call]]] = defaultdict(dict)
+    for call in calls:
+        if call.who is not None and len(lanes[call.who]) > 1:
+            last[call.who].setdefault(call.lane, []).append(call)
+    for used in last.values():
+        for lane, some in used.items():
+            for close in (call for call in some if call.name == "close"):
+                for other, theirs in used.items():
+                    before = [call for call in theirs if call.end <= close.start] if other != lane else []
+                    if before:
+                        close.comes_after(max(before, key=ended))
 
 
 def _is_an_ending(call: Call) -> bool:

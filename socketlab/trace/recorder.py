@@ -21,6 +21,7 @@ happened between its own opening and closing. The last one to close gives the cl
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import warnings
 from _thread import get_ident
@@ -213,11 +214,15 @@ def end(key: int) -> None:
         recorder.closed = True
         theirs = restore()
     if theirs:
+        depth = 2
+        frame = sys._getframe(1)
+        while frame.f_back is not None and module_of(frame).startswith(("socketlab.trace", "weakref")):
+            frame, depth = frame.f_back, depth + 1
         warnings.warn(
             f"{', '.join(theirs)} was replaced while a trace was open, by something else than the trace; it stays as "
             "it is now. To undo it, put back what was there before (a trace restores only its own methods).",
             RuntimeWarning,
-            stacklevel=3,
+            stacklevel=depth,
         )
 
 

@@ -18,6 +18,8 @@ import weakref
 from types import FrameType
 from typing import Any
 
+from ..measure.kernel_table import unix_peer
+
 Plain = _socket.socket  # its methods are the kernel's calls, and are never replaced
 
 # Functions of asyncio that handle the pair of sockets by which a loop is woken (selector_events, proactor_events).
@@ -82,18 +84,17 @@ class End:
         return " ".join(names)
 
 
-class Ends(dict[int, End]):
-    """The end behind each socket object, by the object's `id`."""
+class Ends:
+    """The end behind each socket object: `known`, by the object's `id`."""
 
     def __init__(self) -> None:
-        super().__init__()
+        self.known: dict[int, End] = {}  # a plain dict, for which the interpreter has a faster look-up
         self._by_inode: dict[int, End] = {}
         self._watched: dict[int, weakref.ref[Any]] = {}
 
     def of(self, sock: Any, caller: FrameType | None = None) -> End:
         """The end behind `sock`; seen for the first time, it is asked for its names. Raises nothing."""
-        key = id(sock)
-        end = self.get(key)
+        end = self.known.get(id(sock))
         if end is None:
             end = self._first_sight(sock, caller)
         return end
@@ -121,7 +122,8 @@ class Ends(dict[int, End]):
 
     def alive(self) -> list[tuple[Any, End]]:
         """The socket objects that have been seen and not been freed, with their ends."""
-        found = [(reference(), self.get(key)) for key, reference in tuple(self._watched.items())]
+        watched = self._watched.copy()  # a collection in the middle of the loop may take objects off the list
+        found = [(reference(), self.known.get(key)) for key, reference in watched.items()]
         return [(sock, end) for sock, end in found if sock is not None and end is not None]
 
     def _first_sight(self, sock: Any, caller: FrameType | None) -> End:
@@ -158,24 +160,22 @@ class Ends(dict[int, End]):
         key = id(sock)
 
         def forget(_: object, key: int = key, ends: Ends = self) -> None:
-            ends.pop(key, None)
+            ends.known.pop(key, None)
             ends._watched.pop(key, None)
 
         try:
             self._watched[key] = weakref.ref(sock, forget)
         except TypeError:
             return
-        self[key] = end
+        self.known[key] = end
 
     def forget(self, sock: Any) -> None:
         """`sock` begins another life: ``__init__`` has been called, and gave it a descriptor."""
-        self.pop(id(sock), None)
+        self.known.pop(id(sock), None)
 
 
 def _other_end(inode: int) -> int | None:
     """The inode of the other end: a pair of Unix sockets has no names by which they could be known."""
-    from ..measure.kernel_table import unix_peer
-
     try:
         return unix_peer(inode)
     except (OSError, NotImplementedError):

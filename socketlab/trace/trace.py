@@ -75,10 +75,11 @@ class Trace:
             return
         try:
             settle(self._recorder)
-        finally:
             self._closed = perf_counter()
             look_into_queues(self._recorder)
             self._lanes = self._taken(self._closed)
+        finally:  # whatever goes wrong, the class gets its methods back
+            self._closed = self._closed or perf_counter()
             self._told = None
             self._recorder = None
             self._leave()
