@@ -210,6 +210,30 @@ class TestStates:
             assert states(model) == ("CLOSE", "ESTABLISHED")
         settle(model, "CLOSE", "CLOSE_WAIT")
 
+    def test_a_cell_connects_and_accepts(self, model: ConnectionModel) -> None:
+        model.listener.listen()
+        model.client.connect(model.address)
+        settle(model, "ESTABLISHED", "ESTABLISHED")
+        assert not model.look()["server"].elsewhere
+        with model.listener.accept()[0]:
+            assert model.look()["server"].elsewhere
+            assert "a cell has its descriptor" in status_picture(model.look())
+        settle(model, "CLOSE_WAIT", "FIN_WAIT2")
+        do(model, "client close")
+        settle(model, "CLOSE", "TIME_WAIT")
+
+    def test_a_cell_has_another_patience(self, model: ConnectionModel) -> None:
+        """The panel's calls are bounded even so, and leave the cell's timeout as it was."""
+        connect(model)
+        for timeout in (None, 60, 0):
+            model.client.settimeout(timeout)
+            call = do(model, "client recv")
+            assert call is not None
+            assert call.kind == "waits"
+            assert model.client.gettimeout() == timeout
+        assert model.server is not None
+        assert model.server.gettimeout() is None
+
     def test_what_a_cell_does_is_seen(self, model: ConnectionModel) -> None:
         connect(model)
         model.client.close()
@@ -583,7 +607,7 @@ class TestPictures:
         assert "2 in its queue" in words
         assert re.search(r"sends again in 0\.[78] s, has sent it again 1 time\b", words)
         assert "42 s left" in words
-        assert "its descriptor is closed" in words
+        assert "it has no descriptor" in words
         shown = status_picture({"listener": end("CLOSE"), "client": end("CLOSE"), "server": end("", held=False)})
         assert "nobody has connected yet" in shown
 
@@ -631,6 +655,26 @@ class TestPanel:
         until(lambda: panel.buttons["server", "send"].disabled, "the server's descriptor is closed")
         panel.reset_button.click()
         until(lambda: "none yet" in panel._calls.value, "all is as in the beginning")
+        assert panel._painter.fault is None
+
+    @linux
+    def test_clicks_in_any_order(self, panel: TcpStatesPanel, monkeypatch: pytest.MonkeyPatch) -> None:
+        """JupyterLab delivers them in a thread of its own, while a cell may press as well and the painter looks."""
+        monkeypatch.setattr(connection_model, "PATIENCE", 0.002)
+        buttons = [*panel.buttons.values(), *panel.deaf_buttons.values(), panel.reset_button]
+
+        def click(seed: int) -> None:
+            dice = random.Random(seed)
+            for _ in range(150):
+                dice.choice(buttons).click()
+
+        threads = [threading.Thread(target=click, args=(seed,)) for seed in (1, 2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        pictures = panel._painter.pictures
+        until(lambda: panel._painter.pictures > pictures + 1, "the painter still looks")
         assert panel._painter.fault is None
 
     @linux

@@ -86,7 +86,7 @@ class ConnectionModel:
 
     def _hold(self, sock: socket.socket) -> socket.socket:
         self._held.append(sock)
-        wire.patient(sock, PATIENCE)
+        wire.impatient(sock)
         return sock
 
     # -- what may be pressed -------------------------------------------------------------------------------------------
@@ -110,7 +110,8 @@ class ConnectionModel:
             self.look()
             text, call = self._plan(side, action, sock)
             try:
-                outcome, kind = call(), "done"
+                with wire.bounded(sock, PATIENCE):  # a cell may have set another timeout, or none
+                    outcome, kind = call(), "done"
             except OSError as exc:
                 if isinstance(exc, TimeoutError) and exc.errno is None:  # ours; the kernel's own has an errno
                     outcome, kind = _WAITS.get(action, "waits"), "waits"
@@ -140,7 +141,7 @@ class ConnectionModel:
         if action == "close":
             return "close()", lambda: self._close(side, sock)
         if action == "reset":
-            return "setsockopt(SO_LINGER, 1, 0); close()", lambda: self._reset(side, sock)
+            return "close()", lambda: self._reset(side, sock)
         raise ValueError(f"no such call of a panel: {action!r}")
 
     def _new_client(self) -> str:
@@ -198,7 +199,7 @@ class ConnectionModel:
         self._hear_again(side, sock)
         self._follower.finished.discard(side)
         wire.abort(sock)
-        return "with an RST, if there was a connection"
+        return "SO_LINGER is on with 0 seconds: an RST, if there was a connection"
 
     # -- the wire ------------------------------------------------------------------------------------------------------
 
@@ -219,8 +220,9 @@ class ConnectionModel:
             except (OSError, NotImplementedError) as exc:
                 return self._note(side, "hears nothing", describe(exc), "failed")
             (self.deaf.add if deaf else self.deaf.discard)(side)
-            text = "hears nothing: what arrives is thrown away" if deaf else "hears again"
-            return self._note(side, text, "", "wire")
+            if deaf:
+                return self._note(side, "hears nothing", "what arrives is thrown away", "wire")
+            return self._note(side, "hears again", "what is sent from now on arrives", "wire")
 
     def _hear_again(self, side: str, sock: socket.socket) -> None:
         """Nobody could take the filter off a closed socket."""

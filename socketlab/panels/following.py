@@ -22,11 +22,12 @@ class End(NamedTuple):
     """What the kernel says of one end."""
 
     state: str | None  #: "" before there is such an end; None: this system does not tell
-    held: bool  #: there is a descriptor
+    held: bool  #: the panel has its descriptor
     timer: str  #: as in `kernel_table.Entry`, like the two that follow
     left: float  #: seconds until the timer fires
     retransmits: int
     waiting: int | None  #: bytes to be received, or connections in a listener's queue
+    elsewhere: bool = False  #: a cell has the descriptor
 
 
 class Follower:
@@ -58,6 +59,9 @@ class Follower:
 
     def look(self, sockets: dict[str, socket.socket | None]) -> dict[str, End]:
         """Ask the kernel, and note the steps."""
+        client = sockets["client"]
+        if "client" not in self.pairs and client is not None and (peer := wire.peer_of(client)) is not None:
+            self.follow("client", (wire.name_of(client), peer))  # a cell has connected it
         if "client" in self.pairs and "server" not in self.pairs:
             here, there = self.pairs["client"]
             if wire.in_the_table(self.family, (there, here)) is not None:
@@ -86,4 +90,5 @@ class Follower:
             return End(state, held, "", 0.0, 0, waiting)
         # A descriptor knows nothing of TIME_WAIT, it says CLOSE then; and timers stand in the table alone.
         state = entry.state if not held or state == CLOSED else state
-        return End(state, held, entry.timer, entry.left, entry.retransmits, waiting)
+        elsewhere = not held and entry.inode != 0
+        return End(state, held, entry.timer, entry.left, entry.retransmits, waiting, elsewhere)

@@ -137,7 +137,7 @@ def _around(a: str, b: str) -> _Line:
     (x, y), (to_x, to_y) = _PLACES[a], _PLACES[b]
     length = hypot(to_x - x, to_y - y) or 1.0
     right, down = (to_x - x) / length, (to_y - y) / length
-    bow = 90.0 if to_x == x else 0.2 * length
+    bow = 170.0 if to_x == x else 0.2 * length
     sign = 1.0 if right >= 0 else -1.0
     over = (x + to_x) / 2 + sign * down * bow, (y + to_y) / 2 - sign * right * bow
 

@@ -221,8 +221,11 @@ def _meaning(side: str, end: End) -> str:
             parts.append(f"{end.waiting} in its queue")
     elif end.waiting:
         parts.append(f"{count(end.waiting, 'byte')} to be received")
-    if not end.held and end.state not in ("CLOSE", ""):
-        parts.append("not accepted yet" if end.state in ("SYN_RECV", "ESTABLISHED") else "its descriptor is closed")
+    if end.elsewhere:
+        parts.append("a cell has its descriptor")
+    elif not end.held and end.state != "CLOSE":
+        queued = side == "server" and end.state in ("SYN_RECV", "ESTABLISHED")
+        parts.append("not accepted yet" if queued else "it has no descriptor")
     return "; ".join(parts)
 
 
@@ -232,7 +235,7 @@ def calls_picture(calls: tuple[Call, ...]) -> str:
         return "<div class='sl-head'>Calls</div><div>none yet</div>"
     rows = "".join(
         f"<tr><td>{call.number}</td><td class='sl-tight'>{dot(COLOURS[call.side][0])}{call.side}</td>"
-        f"<td>{escape(call.text) if call.kind == 'wire' else code(call.text)}</td>"
+        f"<td class='sl-tight'>{escape(call.text) if call.kind == 'wire' else code(call.text)}</td>"
         f"<td class='sl-wide'>{dot(_MARKS[call.kind]) if call.outcome else ''}{escape(call.outcome)}</td></tr>"
         for call in calls[-SHOWN:]
     )

@@ -11,7 +11,8 @@ import socket
 import struct
 import sys
 from _socket import socket as _Socket
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from ..measure.kernel_table import STATES, Entry, find
@@ -39,11 +40,23 @@ def deafen(sock: socket.socket, deaf: bool) -> None:
             _Socket.setsockopt(sock, socket.SOL_SOCKET, _DETACH_FILTER, 0)
 
 
-def patient(sock: socket.socket, seconds: float) -> None:
-    """Bound each call, and the pause before the kernel sends again: it would double up to 120 s (Linux before 6.15)."""
-    _Socket.settimeout(sock, seconds)
+def impatient(sock: socket.socket) -> None:
+    """Have the kernel send again after a second at most, where it can (Linux 6.15): else it doubles up to 120 s."""
     with suppress(OSError):
         _Socket.setsockopt(sock, socket.IPPROTO_TCP, _RTO_MAX_MS, 1000)
+
+
+@contextmanager
+def bounded(sock: socket.socket, seconds: float) -> Iterator[None]:
+    """No call on `sock` takes longer than that meanwhile; afterwards it has the timeout that it had."""
+    before = _Socket.gettimeout(sock)
+    if is_open(sock):
+        _Socket.settimeout(sock, seconds)
+    try:
+        yield
+    finally:
+        if is_open(sock):
+            _Socket.settimeout(sock, before)
 
 
 def abort(sock: socket.socket) -> None:
@@ -60,6 +73,13 @@ def is_open(sock: socket.socket) -> bool:
 
 def name_of(sock: socket.socket) -> Any:
     return _Socket.getsockname(sock)
+
+
+def peer_of(sock: socket.socket) -> Any:
+    """The peer's address; None where there is none, or none yet."""
+    with suppress(OSError):
+        return _Socket.getpeername(sock)
+    return None
 
 
 def state_of(sock: socket.socket) -> str | None:
