@@ -98,6 +98,8 @@ class Sides:
     def heading(self, side: int) -> str:
         """What stands above a column."""
         names = [printable(name) for name in self.names[side]]
+        if len(set(map(role, names))) == 1:
+            names.sort(key=lambda name: (len(name), name))  # client 2 before client 10
         if len(names) > 2:
             roles = dict.fromkeys(map(role, names))
             names = []
