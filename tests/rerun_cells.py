@@ -23,8 +23,8 @@ from traitlets.config import Config
 
 import socketlab.ipython
 import socketlab.measure.plots
-import socketlab.trace.ladder_text
-import socketlab.trace.timeline  # noqa: F401
+import socketlab.trace.views.ladder_text
+import socketlab.trace.views.timeline  # noqa: F401
 from socketlab.trace import trace
 
 FEWEST = 2  # runs of each cell, however late it is
@@ -43,6 +43,10 @@ class Step(NamedTuple):
     name: str = ""
     below: tuple[str, ...] = ()
     texts: tuple[str | None, ...] = ()
+
+
+class CellRaised(Exception):
+    """A traced cell has raised what it does not announce; the words include its ladder up to there."""
 
 
 class Seen(NamedTuple):
@@ -87,7 +91,8 @@ def _again_and_again(shell: Any, step: Step, times: int, seconds: float, printed
         try:
             ladder, texts = _once(shell, step)
         except Exception as error:
-            trouble = f"run {shown.total() + 1} ended in {error!r}:\n{printed.getvalue()}"
+            words = str(error) if isinstance(error, CellRaised) else repr(error)
+            trouble = f"run {shown.total() + 1} ended in {words}\n{printed.getvalue()}"
             break
         ladders.add(ladder)
         shown[texts] += 1
@@ -96,11 +101,11 @@ def _again_and_again(shell: Any, step: Step, times: int, seconds: float, printed
 
 
 def _once(shell: Any, step: Step) -> tuple[str, tuple[str, ...]]:
-    """The ladder of one run as text, and the texts of what the notebook shows of it. Raises what the cell raises."""
+    """The ladder of one run as text, and the texts of what the notebook shows of it. Raises CellRaised."""
     with trace(step.name) as t:
         result = shell.run_cell(step.source, silent=True)
     if _failed(result, step):
-        result.raise_error()
+        raise CellRaised(f"{result.error_before_exec or result.error_in_exec!r}, after\n{t.text()}")
     shell.user_ns["_trace"] = t
     if step.name:
         shell.user_ns[step.name] = t
