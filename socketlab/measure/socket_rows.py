@@ -53,17 +53,18 @@ class SocketRow:
 # -- Linux -----------------------------------------------------------------------------------------------------------
 
 
-def from_linux() -> tuple[list[SocketRow], list[SocketRow]]:
-    """This process's sockets, and TCP connections of anybody that have no descriptor."""
+def from_linux() -> tuple[list[SocketRow], list[Entry]]:
+    """This process's sockets, and TCP connections of anybody that have no descriptor: of these there may be thousands,
+    so they are not made into rows yet."""
     own = _own_descriptors()  # before the tables: the socket that reads those is none of the author's
     mine: list[SocketRow] = []
-    loose: list[SocketRow] = []
+    loose: list[Entry] = []
     for family, protocol in _TABLES:
         for entry in inet_table(family, protocol):
             if entry.inode in own:
-                mine.append(_inet_row(entry, own.pop(entry.inode)))
+                mine.append(inet_row(entry, own.pop(entry.inode)))
             elif entry.inode == 0 and protocol == socket.IPPROTO_TCP:
-                loose.append(_inet_row(entry, []))
+                loose.append(entry)
     by_inode = {entry.inode: entry for entry in unix_table()}
     numbers = {inode: fds[0] for inode, fds in own.items()}
     for inode in [inode for inode in own if inode in by_inode]:
@@ -83,7 +84,7 @@ def _own_descriptors() -> dict[int, list[int]]:
     return found
 
 
-def _inet_row(entry: Entry, fds: list[int]) -> SocketRow:
+def inet_row(entry: Entry, fds: list[int]) -> SocketRow:
     type_ = _PROTOCOLS[entry.protocol]
     state = "UNCONNECTED" if type_ == "UDP" and entry.state != "ESTABLISHED" else entry.state
     row = SocketRow(

@@ -23,7 +23,7 @@ from typing import Literal, TypeAlias
 
 from .foreign import jupyter_places, self_pipes
 from .kernel_table import STATES
-from .socket_rows import Address, SocketRow, from_linux, from_psutil
+from .socket_rows import Address, SocketRow, from_linux, from_psutil, inet_row
 from .tables import as_html, as_text
 
 __all__ = ["SocketRow", "Sockets", "netstat"]
@@ -89,14 +89,16 @@ def netstat(*, all: bool = False, time_wait: bool | Literal["all"] = True) -> So
     foreign = set() if all else _foreign(mine)
     shown = [row for row in mine if row not in foreign]
     ports, pairs = {_port(row.local) for row in shown if row.state == "LISTEN"}, _remember(shown)
-    if time_wait == "all":
-        shown += loose
-    elif time_wait:
-        shown += [
-            row
-            for row in loose
-            if {_port(row.local), _port(row.peer)} & ports or {(row.local, row.peer), (row.peer, row.local)} & pairs
+    if time_wait != "all":
+        loose = [
+            entry
+            for entry in loose
+            if entry.local[1] in ports
+            or entry.peer[1] in ports
+            or (entry.local, entry.peer) in pairs
+            or (entry.peer, entry.local) in pairs
         ]
+    shown += [inet_row(entry, []) for entry in loose if time_wait]
     result = Sockets(sorted(_with_peers(shown), key=lambda row: (row.fd is None, row.fd or 0, str(row.local))))
     result.hidden = len(foreign)
     return result
