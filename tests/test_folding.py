@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socketlab.trace.folding import LONGEST, Fold, fold
+from socketlab.trace.views.folding import LONGEST, Fold, fold
 
 
 def written(folds: list[Fold] | tuple[Fold, ...], rows: object) -> str:

@@ -21,7 +21,7 @@ from socketlab import handlers as served
 from socketlab import tcp_server, tls_server, udp_server
 from socketlab.trace import trace
 from socketlab.trace.events import IN, OUT, Endpoint, Event
-from socketlab.trace.ladder_text import NOTHING, ladder_text
+from socketlab.trace.views.ladder_text import NOTHING, ladder_text
 
 
 def ladder(story: Story | Sequence[Event], **settings: int) -> str:

@@ -29,7 +29,7 @@ from socketlab import tcp_server, tls_server
 from socketlab.handlers import echo, http
 from socketlab.trace import trace
 from socketlab.trace.events import IN, OUT, Endpoint, Event, Failure, Piece
-from socketlab.trace.pcapng import Capture, to_pcapng
+from socketlab.trace.packets.pcapng import Capture, to_pcapng
 
 TIMEOUT = 10  # seconds; of every blocking socket here
 
@@ -913,7 +913,7 @@ class TestBadInput:
             to_pcapng(talk, tmp_path / "file")
 
     def test_the_library_is_imported_when_it_is_needed(self) -> None:
-        program = "import sys, socketlab.trace.pcapng; print('pcapng' in sys.modules)"
+        program = "import sys, socketlab.trace.packets.pcapng; print('pcapng' in sys.modules)"
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
         assert done.stdout.strip() == "False", done.stderr
 

@@ -18,7 +18,7 @@ from socketlab import tcp_server
 from socketlab.handlers import echo as echo_handler
 from socketlab.trace import trace
 from socketlab.trace.events import IN, Endpoint, Event
-from socketlab.trace.table import Table, table
+from socketlab.trace.views.table import Table, table
 
 
 class Cells(HTMLParser):

@@ -25,10 +25,10 @@ from socketlab.handlers import echo
 from socketlab.measure import Picture
 from socketlab.trace import trace
 from socketlab.trace.events import IN, OUT, Endpoint, Event, Failure, Piece
-from socketlab.trace.ladder_picture import ladder
-from socketlab.trace.ladder_planning import plan
-from socketlab.trace.ladder_words import MONO, SANS, width
-from socketlab.trace.timeline import KINDS, timeline
+from socketlab.trace.views.ladder_picture import ladder
+from socketlab.trace.views.ladder_planning import plan
+from socketlab.trace.views.ladder_words import MONO, SANS, width
+from socketlab.trace.views.timeline import KINDS, timeline
 
 CARD = "#fdfdfb"
 LISTENER = Endpoint("listener", "tcp", helper=True, listening=True)
@@ -811,9 +811,9 @@ class TestRealTraces:
 def test_matplotlib_comes_with_the_first_picture():
     program = """if True:
         import sys
-        import socketlab.trace.ladder_picture, socketlab.trace.timeline
+        import socketlab.trace.views.ladder_picture, socketlab.trace.views.timeline
         print("matplotlib" in sys.modules, "numpy" in sys.modules)
-        socketlab.trace.ladder_picture.ladder([])
+        socketlab.trace.views.ladder_picture.ladder([])
         print("matplotlib" in sys.modules, "matplotlib.pyplot" in sys.modules)
     """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)

@@ -21,9 +21,10 @@ from time import perf_counter
 from types import CodeType, TracebackType
 from typing import Any
 
-from . import operations
+from . import descriptions
+from .descriptions import FUNCTIONS, METHODS, SELECTORS, TLS_METHODS, Describe
 from .events import IN, OUT, words_of
-from .operations import FUNCTIONS, METHODS, SELECTORS, TLS_METHODS, Describe, Operation, special
+from .operations import Operation, special
 from .recorder import SMALL, Recorder, is_helper
 from .sight import End, calling_frame, is_not_the_program, module_of, on_whose_behalf
 
@@ -44,7 +45,7 @@ def _sending(base: Any, operation: Operation, recorder: Recorder) -> Any:
     """send and sendall."""
     clock, local, ends = perf_counter, recorder.local, recorder.ends.known
     keep, others = recorder.keep, _other(recorder)
-    describe, small, chunk = operations.send, SMALL, recorder.chunk
+    describe, small, chunk = descriptions.send, SMALL, recorder.chunk
     takes_all = operation.name == "sendall"
     __tracebackhide__ = True
 
@@ -77,7 +78,7 @@ def _receiving(base: Any, operation: Operation, recorder: Recorder) -> Any:
     """recv."""
     clock, local, ends = perf_counter, recorder.local, recorder.ends.known
     keep, others = recorder.keep, _other(recorder)
-    describe, small, chunk = operations.recv, SMALL, recorder.chunk
+    describe, small, chunk = descriptions.recv, SMALL, recorder.chunk
     __tracebackhide__ = True
 
     def method(*args: Any, **named: Any) -> Any:
@@ -227,7 +228,7 @@ def install(recorder: Recorder) -> None:
         for name, (direction, describe) in {**METHODS, **TLS_METHODS}.items():
             if name in vars(ssl.SSLSocket) and name != "__init__":
                 wanted.append((ssl.SSLSocket, name, _method(ssl.SSLSocket, name, direction, describe, recorder, True)))
-        wrap = _calling(ssl.SSLContext.wrap_socket, Operation("wrap_socket"), recorder, operations.wrap_socket, False)
+        wrap = _calling(ssl.SSLContext.wrap_socket, Operation("wrap_socket"), recorder, descriptions.wrap_socket, False)
         wanted.append((ssl.SSLContext, "wrap_socket", wrap))
     for name, describe in FUNCTIONS.items():
         if hasattr(socket, name):
@@ -235,9 +236,9 @@ def install(recorder: Recorder) -> None:
     for name in SELECTORS:
         if hasattr(selectors, name):
             cls = getattr(selectors, name)
-            method = _calling(cls.select, Operation("select"), recorder, operations.select, bound=False)
+            method = _calling(cls.select, Operation("select"), recorder, descriptions.select, bound=False)
             wanted.append((cls, "select", method))
-    waiting = _calling(select_module.select, Operation("select"), recorder, operations.select_select, bound=False)
+    waiting = _calling(select_module.select, Operation("select"), recorder, descriptions.select_select, bound=False)
     wanted.append((select_module, "select", waiting))
 
     prepared = [(owner, name, name in vars(owner), getattr(owner, name), method) for owner, name, method in wanted]

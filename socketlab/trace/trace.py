@@ -133,7 +133,7 @@ class Trace:
 
     def text(self) -> str:
         """The ladder as text, the same on each run of a deterministic program."""
-        from .ladder_text import ladder_text
+        from .views.ladder_text import ladder_text
 
         left_out = len(self.events) - len(self._both_ends())
         note = (
@@ -155,25 +155,25 @@ class Trace:
 
     def ladder(self, **settings: Any) -> Any:
         """The ladder as a picture: a column for each end, an arrow for what went from one to the other."""
-        from .ladder_picture import ladder
+        from .views.ladder_picture import ladder
 
         return ladder(self._both_ends(), **settings)
 
     def timeline(self, **settings: Any) -> Any:
         """A lane for each thread, a bar for each call, over time."""
-        from .timeline import timeline
+        from .views.timeline import timeline
 
         return timeline(self.events, **settings)
 
     def table(self, **settings: Any) -> Any:
         """One row for each call."""
-        from .table import table
+        from .views.table import table
 
         return table(self._both_ends(), **settings)
 
     def to_pcapng(self, path: str | os.PathLike[str]) -> Any:
         """Write the traffic as packets that Wireshark reads; they are made from the calls, and marked so."""
-        from .pcapng import to_pcapng
+        from .packets.pcapng import to_pcapng
 
         return to_pcapng(self.events, path, opened_ns=self._opened_ns)
 
