@@ -639,6 +639,18 @@ thread.join()
         )
         loud.cell("right.send(b'x')\nthread.join()")
 
+    def test_await(self, loud: Notebook) -> None:
+        """No thread is blocked then: the line of the coroutine is told."""
+        loud.cell("import asyncio\nleft, right = socket.socketpair()")
+        loud.cell("reader, _ = await asyncio.open_connection(sock=left)")
+        (error,) = loud.cell("x = 1\nawait reader.readline()", interrupt_at="display_data", ok=False)
+        assert note_in(loud).startswith("readline() at line 2: the peer sends nothing, and has not closed")
+        assert error["ename"] == "CancelledError"
+
+    def test_no_note_for_another_await(self, loud: Notebook) -> None:
+        loud.cell("import asyncio\nawait asyncio.sleep(1.2)")
+        assert loud.messages == []
+
     def test_in_a_traced_cell(self, loud: Notebook) -> None:
         loud.cell("l = socket.create_server(('127.0.0.1', 0))")
         ladder, error = loud.cell("%%trace\nl.accept()", interrupt_at="display_data", ok=False)

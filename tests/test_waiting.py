@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import select
@@ -20,6 +21,7 @@ import pytest
 from socketlab import tcp_server, udp_server
 from socketlab.handlers import discard, echo
 from socketlab.trace import reasons
+from socketlab.trace.awaiting import awaiting
 from socketlab.trace.system_call import RUNNING, system_call
 from socketlab.trace.waiting import Waiting, waiting
 
@@ -477,6 +479,124 @@ class TestLooking:
                 waiting(thread, explain=False)
                 costs.append(time.perf_counter() - start)
         assert min(costs) < 0.005
+
+
+class TestAwait:
+    """Coroutines: no thread is blocked in their stead."""
+
+    def seen(self, main: Callable[[], Any]) -> Waiting | None:
+        """What a task waits for, seen from the loop that runs it, when it has come to rest."""
+
+        async def look() -> Waiting | None:
+            task = asyncio.ensure_future(main())
+            for _ in range(100):  # turns of the loop
+                await asyncio.sleep(0)
+            found = awaiting(task)
+            if found is not None:
+                assert awaiting(task, explain=False) == found._replace(words="")
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            return found
+
+        return asyncio.run(look())
+
+    @pytest.fixture
+    def listener(self) -> Iterator[socket.socket]:
+        with socket.create_server(("127.0.0.1", 0)) as sock:
+            sock.setblocking(False)
+            yield sock
+
+    @pytest.fixture
+    def ends(self) -> Iterator[tuple[socket.socket, socket.socket]]:
+        left, right = socket.socketpair()
+        with left, right:
+            left.setblocking(False)
+            yield left, right
+
+    def test_accept(self, listener: socket.socket) -> None:
+        async def main() -> None:
+            loop = asyncio.get_running_loop()
+            await loop.sock_accept(listener)  # HERE: sock_accept
+
+        found = self.seen(main)
+        assert found is not None
+        assert (found.kind, found.fd, found.line) == ("accept", listener.fileno(), line_of("sock_accept"))
+        assert found.words.startswith("nobody has connected to 127.0.0.1:")
+        if sys.version_info >= (3, 11):
+            assert found.call == "sock_accept"
+
+    def test_recv(self, ends: tuple[socket.socket, socket.socket]) -> None:
+        async def main() -> None:
+            await asyncio.get_running_loop().sock_recv(ends[0], 9)
+
+        found = self.seen(main)
+        assert found is not None
+        assert (found.kind, found.fd) == ("recv", ends[0].fileno())
+
+    def test_stream(self, ends: tuple[socket.socket, socket.socket]) -> None:
+        async def inner(reader: asyncio.StreamReader) -> bytes:
+            return await reader.readline()  # HERE: readline
+
+        async def main() -> None:
+            reader, writer = await asyncio.open_connection(sock=ends[0])
+            try:
+                await inner(reader)
+            finally:
+                writer.close()
+
+        found = self.seen(main)
+        assert found is not None
+        assert (found.kind, found.function, found.line) == ("recv", "inner", line_of("readline"))
+
+    def test_drain(self, ends: tuple[socket.socket, socket.socket]) -> None:
+        async def main() -> None:
+            _, writer = await asyncio.open_connection(sock=ends[0])
+            writer.write(bytes(2**24))
+            try:
+                await writer.drain()
+            finally:
+                writer.transport.abort()
+
+        found = self.seen(main)
+        assert found is not None
+        assert found.kind == "send"
+        assert found.words.startswith("the peer does not read: ")
+
+    def test_another_task(self, ends: tuple[socket.socket, socket.socket]) -> None:
+        async def inner() -> None:
+            await asyncio.get_running_loop().sock_recv(ends[0], 9)  # HERE: in a task
+
+        async def main() -> None:
+            await asyncio.ensure_future(inner())
+
+        found = self.seen(main)
+        assert found is not None
+        assert (found.function, found.line) == ("inner", line_of("in a task"))
+
+    def test_what_is_no_socket(self) -> None:
+        async def sleeping() -> None:
+            await asyncio.sleep(TIMEOUT)
+
+        async def waiting_for_an_event() -> None:
+            await asyncio.Event().wait()
+
+        assert self.seen(sleeping) is None
+        assert self.seen(waiting_for_an_event) is None
+
+    @linux
+    def test_the_thread_of_the_loop(self, listener: socket.socket) -> None:
+        """It stands in epoll_wait, below a line of the program: that is a wait for readiness."""
+        loop = asyncio.new_event_loop()
+
+        def run() -> None:
+            asyncio.set_event_loop(loop)
+            loop.run_forever()
+
+        with blocked(run, lambda: loop.call_soon_threadsafe(loop.stop)) as thread:
+            found = seen(thread)
+            assert (found.kind, found.fd, found.function) == ("select", None, "run")
+        loop.close()
 
 
 class TestWithoutTheKernelsHelp:

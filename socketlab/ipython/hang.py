@@ -23,6 +23,7 @@ from time import monotonic
 from typing import Any
 
 from ..interrupts import Uninterrupted
+from ..trace.awaiting import awaiting
 from ..trace.waiting import Waiting, waiting
 from .quiet import is_quiet
 from .sockets import REGISTER
@@ -47,6 +48,7 @@ class Run:
     def __init__(self, info: Any, shell: Any) -> None:
         self.info = info
         self.thread = threading.current_thread()
+        self.task = _current_task()  # a cell with `await` at the top is a task of Jupyter's event loop
         self.publisher = shell.display_pub
         self.session = shell.display_pub.session
         self.header = shell.display_pub.parent_header
@@ -57,6 +59,11 @@ class Run:
         self.since = 0.0  # and when it was first seen
         self.note = ""  # the display id of the note; "" before there was one
         self.shown = False
+
+    def waits_for(self, explain: bool = True) -> Waiting | None:
+        """What the thread is blocked in, or else the cell's own `await`."""
+        found = waiting(self.thread, explain=explain)
+        return awaiting(self.task, explain=explain) if found is None and self.task is not None else found
 
     def show(self, text: str) -> None:
         """Put up the note."""
@@ -191,23 +198,34 @@ class Watch:
         patience = self.patience
         if patience is None:
             return
-        now, found = monotonic(), waiting(run.thread, explain=False)
+        now, found = monotonic(), run.waits_for(explain=False)
         same = None if found is None else found.same
-        if same != run.same or same is None:
+        if same is None or same != run.same:
             run.same, run.since = same, now
             with self._changed:
                 if run in self._runs.values():
                     run.empty()
             return
+        if run.shown and run.task is not None:
+            # ipykernel 7.4 notes an interrupt, and cancels the cell when its loop has the next thing to do.
+            run.task.get_loop().call_soon_threadsafe(int)
         if run.shown or now - run.since < patience - self._pause() - 0.01:
             return
-        found = waiting(run.thread)
+        found = run.waits_for()
         if found is None or found.same != same:
             return
         text = sentence(found)
         with self._changed:
             if run in self._runs.values() and self.patience is not None:
                 run.show(text)
+
+
+def _current_task() -> Any:
+    asyncio = sys.modules.get("asyncio")
+    try:
+        return None if asyncio is None else asyncio.current_task()
+    except RuntimeError:  # no event loop runs in this thread
+        return None
 
 
 def sentence(found: Waiting) -> str:

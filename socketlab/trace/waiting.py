@@ -89,10 +89,13 @@ def waiting(
     frame = sys._current_frames().get(thread.ident or 0)
     if call is RUNNING or frame is None:
         return None
-    place, above = _learners_line(frame)
+    own, above = _learners_line(frame)
+    if any(_is_kernels(f) for f in above):
+        return None
+    place, above = (own, above) if own is not None else (frame, [])
     names = [written(place), *(f.f_code.co_name for f in reversed(above))]
     kind, fd = _kind(call, names, [*above, place])
-    if kind == "" or any(_is_kernels(f) for f in above):
+    if kind == "":
         return None
     name = next((name for name in names if _KINDS.get(name) == kind), "")
     name = name or (names[0] if kind == "thread" else "") or (names[-1] if above else "") or kind
@@ -188,19 +191,20 @@ def _thread_waited_for(frames: list[FrameType]) -> threading.Thread | None:
 # -- Python's side -----------------------------------------------------------------------------------------------------
 
 
-def _learners_line(frame: FrameType) -> tuple[FrameType, list[FrameType]]:
-    """The innermost frame of somebody's own code, and the frames above it, innermost first; else the innermost."""
+def _learners_line(frame: FrameType) -> tuple[FrameType | None, list[FrameType]]:
+    """The innermost frame of somebody's own code, None without one; and the frames above it, innermost first."""
     above: list[FrameType] = []
     at: FrameType | None = frame
     while at is not None:
-        if not _is_library(at.f_code.co_filename):
+        if not is_library(at.f_code.co_filename):
             return at, above
         above.append(at)
         at = at.f_back
-    return frame, []
+    return None, above
 
 
-def _is_library(file: str) -> bool:
+def is_library(file: str) -> bool:
+    """Whether a file belongs to Python, to an installed package, or to socketlab (handlers are lesson material)."""
     return (file.startswith((*_LIBRARY, "<frozen")) or file.startswith(_OWN)) and not file.startswith(_LESSON)
 
 
