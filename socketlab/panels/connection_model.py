@@ -225,7 +225,7 @@ class ConnectionModel:
             return self._note(side, "hears again", "what is sent from now on arrives", "wire")
 
     def _hear_again(self, side: str, sock: socket.socket) -> None:
-        """Nobody could take the filter off a closed socket."""
+        """Nobody could make a closed socket hear again."""
         if side in self.deaf:
             with suppress(OSError):
                 wire.deafen(sock, False)

@@ -6,7 +6,6 @@ holding up the wire, never show up in a trace of the program.
 
 from __future__ import annotations
 
-import ctypes
 import socket
 import struct
 import sys
@@ -18,26 +17,24 @@ from typing import Any
 from ..measure.kernel_table import STATES, Entry, find
 from ..measure.socket_table import netstat
 
-_ATTACH_FILTER, _DETACH_FILTER = 26, 27  # asm-generic/socket.h; Python has no names for them
+# Python has no names for them: linux/in.h, linux/in6.h.
+_MIN_TTL = {socket.AF_INET: (socket.IPPROTO_IP, 21), socket.AF_INET6: (socket.IPPROTO_IPV6, 73)}
 _RTO_MAX_MS = 44  # linux/tcp.h, since Linux 6.15
-_NOTHING = ctypes.create_string_buffer(struct.pack("=HBBI", 0x06, 0, 0, 0), 8)  # BPF_RET | BPF_K: keep 0 bytes
-_DEAF = struct.pack("@HP", 1, ctypes.addressof(_NOTHING))  # struct sock_fprog: one instruction
 
 
 def deafen(sock: socket.socket, deaf: bool) -> None:
-    """Throw away each segment that arrives at `sock`, or no longer (SO_ATTACH_FILTER, socket(7)).
+    """Have the kernel throw away each segment that arrives at `sock`, or no longer.
 
-    Any process may do that with its own sockets. Raises OSError where a sandbox forbids it, NotImplementedError on
-    another system than Linux.
+    It asks for packets that have passed no router (IP_MINTTL, IPV6_MINHOPCOUNT: RFC 5082), which a sender shows by
+    the highest time to live, 255. This machine's packets have 64. No privilege is needed, as it is for a filter
+    (SO_ATTACH_FILTER, on TCP sockets of newer kernels). A handshake that is half done is not asked for it.
+    Raises OSError where a sandbox knows no such option, NotImplementedError on another system than Linux.
     """
-    if sys.platform != "linux":
-        if deaf:
-            raise NotImplementedError(f"only Linux lets a socket throw away what arrives, and this is {sys.platform}")
+    if sys.platform == "linux":
+        level, option = _MIN_TTL[sock.family]
+        _Socket.setsockopt(sock, level, option, 255 if deaf else 0)
     elif deaf:
-        _Socket.setsockopt(sock, socket.SOL_SOCKET, _ATTACH_FILTER, _DEAF)
-    else:
-        with suppress(FileNotFoundError):  # ENOENT: it has none
-            _Socket.setsockopt(sock, socket.SOL_SOCKET, _DETACH_FILTER, 0)
+        raise NotImplementedError(f"only Linux lets a socket throw away what arrives, and this is {sys.platform}")
 
 
 def impatient(sock: socket.socket) -> None:
