@@ -341,6 +341,7 @@ class TestFiftyThreads:
             for thread in ears.threads:
                 thread.join(DEADLINE)
                 assert not thread.is_alive()
+        assert len(t.ends) == 2, "two threads that saw a socket for the first time made two of it"
         seen: Counter[str] = Counter()
         for event in t.events:
             if event.direction:

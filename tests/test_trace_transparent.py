@@ -79,6 +79,9 @@ def described(error: BaseException) -> dict[str, Any]:
     ours = [file.startswith(OURS) for file in files]
     python = [file.endswith(("socket.py", "ssl.py", "selectors.py")) for file in files]  # recv in do_handshake in ...
     assert sum(ours) <= 1 + sum(python), f"more than one frame of ours for a call: {files}"
+    if sys.version_info < (3, 11) and "takes no keyword arguments" in str(error):
+        # 3.10 names the class where a method of C was not called through an object, as a replacement must call it.
+        error = TypeError(str(error).removeprefix("socket."))
     return {
         "type": type(error),
         "args": error.args,
@@ -1240,8 +1243,7 @@ def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
 
 
 def tls(contexts: tuple[ssl.SSLContext, ssl.SSLContext], program: Callable[[ssl.SSLSocket], Any]) -> Any:
-    """Run `program` with a client of a TLS server that echoes; say what both got."""
-    said: list[Any] = []
+    """Run `program` with a client of a TLS server that echoes."""
     with listening() as listener:
 
         def serve() -> None:
@@ -1252,9 +1254,8 @@ def tls(contexts: tuple[ssl.SSLContext, ssl.SSLContext], program: Callable[[ssl.
                     with contexts[0].wrap_socket(conn, server_side=True) as secure:
                         while data := secure.recv(100):
                             secure.sendall(data.upper())
-                        said.append("end")
-                except OSError as error:
-                    said.append(type(error).__name__)
+                except OSError:
+                    pass  # a client that goes without reading everything resets, or not: a matter of time
 
         thread = threading.Thread(target=serve)
         thread.start()
@@ -1264,7 +1265,7 @@ def tls(contexts: tuple[ssl.SSLContext, ssl.SSLContext], program: Callable[[ssl.
                     found = program(secure)
         finally:
             thread.join(DEADLINE)
-    return found, said
+    return found
 
 
 SECURE: dict[str, Callable[[ssl.SSLSocket], Any]] = {
