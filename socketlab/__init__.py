@@ -15,6 +15,7 @@ from .servers import ServerError, tcp_server, tls_server, udp_server, unix_serve
 
 if TYPE_CHECKING:
     from . import trace
+    from .links import faulty_link
     from .measure import Timing, connect_rate, netstat, one_cpu, round_trips, tcp_info, throughput
     from .panels import RequestPanel, ServerPanel
 
@@ -26,6 +27,7 @@ __all__ = [
     "ServerPanel",
     "Timing",
     "connect_rate",
+    "faulty_link",
     "netstat",
     "one_cpu",
     "round_trips",
@@ -41,6 +43,7 @@ __all__ = [
 _HOME = {
     "Timing": "measure",
     "connect_rate": "measure",
+    "faulty_link": "links",
     "netstat": "measure",
     "one_cpu": "measure",
     "round_trips": "measure",
