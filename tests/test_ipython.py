@@ -7,9 +7,10 @@ reduced as JupyterLab does it: updates and `clear_output` are applied, the rest 
 from __future__ import annotations
 
 import re
+import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,15 @@ class Notebook(Kernel):
 
     messages: list[tuple[str, Any]]  #: of the last cell, in the order in which they came
 
-    def cell(self, source: str, *, interrupt_at: str = "", history: bool = True, ok: bool = True) -> list[Any]:
+    def cell(
+        self,
+        source: str,
+        *,
+        interrupt_at: str = "",
+        at_display: Callable[[], object] | None = None,
+        history: bool = True,
+        ok: bool = True,
+    ) -> list[Any]:
         """The outputs that would be saved. `interrupt_at` is a kind of message at which ■ is pressed."""
         request = self.send(source.strip("\n"), store_history=history)
         outputs: list[Any] = []
@@ -63,6 +72,9 @@ class Notebook(Kernel):
             if kind == interrupt_at:
                 self.interrupt()
                 interrupt_at = ""
+            if kind == "display_data" and at_display is not None:
+                at_display()
+                at_display = None
             if kind == "clear_output":
                 clear_at_next = bool(content["wait"])
                 outputs = outputs if clear_at_next else []
@@ -595,29 +607,30 @@ class TestNote:
         assert error["ename"] == "KeyboardInterrupt"
         assert error["traceback"]
 
-    def test_gone_when_the_call_returns(self, loud: Notebook) -> None:
-        source = """
-a, b = socket.socketpair()
-threading.Timer(1.5, b.send, (b"x",)).start()
-a.recv(1)
-done = threading.Event()
-done.wait(0.01)
-None
-"""
-        assert loud.cell(source) == []
-        assert note_in(loud).startswith("recv() at line 3: the peer sends nothing, and has not closed")
+    @pytest.fixture
+    def connect(self, loud: Notebook) -> Callable[[], object]:
+        """Connects to `listener`, a variable of the notebook; then its accept() returns."""
+        loud.cell("listener = socket.create_server(('127.0.0.1', 0))")
+        port = int(loud.texts("listener.getsockname()[1]")[0])
+        return lambda: socket.create_connection(("127.0.0.1", port), LIMIT).close()
 
-    def test_before_other_output(self, loud: Notebook) -> None:
+    def test_gone_when_the_call_returns(self, loud: Notebook, connect: Callable[[], object]) -> None:
+        assert loud.cell("x = 1\nlistener.accept()[0].close()\nNone", at_display=connect) == []
+        assert note_in(loud).startswith("accept() at line 2: nobody has connected to 127.0.0.1:")
+
+    def test_gone_while_the_cell_goes_on(self, loud: Notebook, connect: Callable[[], object]) -> None:
+        """The watch sees that the call has returned."""
+        source = "import time\nlistener.accept()[0].close()\nx = 0\nwhile not gone: time.sleep(0.01)"
+        loud.cell("gone = []\nlistener.settimeout(None)")
+        loud.cell("threading.Timer(1.5, gone.append, (1,)).start()\n" + source, at_display=connect)
+        assert [kind for kind, _ in loud.messages][:2] == ["display_data", "update_display_data"]
+
+    def test_before_other_output(self, loud: Notebook, connect: Callable[[], object]) -> None:
         """A display cannot be taken out from between others: what stays of it is empty."""
-        source = """
-a, b = socket.socketpair()
-threading.Timer(1.5, b.send, (b"x",)).start()
-a.recv(1)
-print("after", flush=True)
-"""
-        outputs = loud.cell(source)
+        source = "print('before', flush=True)\nlistener.accept()[0].close()\nprint('after', flush=True)"
+        outputs = loud.cell(source, at_display=connect)
         assert note_in(loud)
-        assert [output.get("data", output.get("text")) for output in outputs] == [{}, "after\n"]
+        assert [output.get("data", output.get("text")) for output in outputs] == ["before\n", {}, "after\n"]
 
     def test_in_a_function_of_another_cell(self, loud: Notebook) -> None:
         loud.cell("def wait_for(sock):\n    return sock.recv(1)")
@@ -658,10 +671,9 @@ thread.join()
         assert "accept()" in ladder["data"]["text/plain"]
         assert error["ename"] == "KeyboardInterrupt"
 
-    def test_under_the_cell_that_waits(self, loud: Notebook) -> None:
+    def test_under_the_cell_that_waits(self, loud: Notebook, connect: Callable[[], object]) -> None:
         """As with Run All: the next cells are asked for already."""
-        source = "a, b = socket.socketpair()\nthreading.Timer(1.5, b.send, (b'x',)).start()\na.recv(1)\nNone"
-        waits = loud.send(source)
+        waits = loud.send("listener.accept()[0].close()")
         then = loud.send("1 + 1")
         seen: list[tuple[str, str]] = []
         deadline = time.monotonic() + LIMIT
@@ -669,8 +681,10 @@ thread.join()
             message = loud._next(loud.client.get_iopub_msg, deadline)
             kind = message["msg_type"] + " " + message["content"].get("execution_state", "")
             seen.append((kind.strip(), message["parent_header"]["msg_id"]))
-        notes = [request for kind, request in seen if kind in ("display_data", "update_display_data", "clear_output")]
-        assert notes == [waits] * 3
+            if kind == "display_data ":
+                connect()
+        shown = [pair for pair in seen if pair[0] in ("display_data", "update_display_data", "clear_output")]
+        assert shown == [(kind, waits) for kind in ("display_data", "update_display_data", "clear_output")]
 
     def test_no_note_for_what_is_no_socket_call(self, loud: Notebook) -> None:
         for source in ("import time; time.sleep(1.2)", "x = 0\nwhile x < 3 * 10**7: x += 1"):

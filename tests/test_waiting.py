@@ -132,6 +132,17 @@ class TestAccept:
             assert seen(thread).words.startswith("nobody else has connected to ")
 
 
+    def test_a_name_that_nobody_can_read(self) -> None:
+        name = b"\0\xff<b>\n" + os.urandom(8).hex().encode()
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(name)
+            listener.listen()
+            with blocked(lambda: listener.accept(), shut(listener)) as thread:
+                words = seen(thread).words
+        assert words.startswith(r"nobody has connected to @\udcff<b>\n")
+        assert words.isprintable()
+
+
 @linux
 class TestRecv:
     def test_blocking(self, pair: tuple[socket.socket, socket.socket], family: int) -> None:

@@ -94,16 +94,6 @@ def _at(new: Any, place: Any) -> Any:
     return ast.fix_missing_locations(ast.copy_location(new, place))
 
 
-def _without_our_frames(at: TracebackType | None) -> None:
-    """Take the methods of the trace out of a traceback: IPython hides such frames, but never the last one."""
-    from ..trace.methods import CODES
-
-    while at is not None:
-        while at.tb_next is not None and at.tb_next.tb_frame.f_code in CODES:
-            at.tb_next = at.tb_next.tb_next
-        at = at.tb_next
-
-
 class traced:
     """The block around a traced cell: the trace is open inside, and shown at the end, however that comes.
 
@@ -130,8 +120,7 @@ class traced:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback_: TracebackType | None
     ) -> None:
         __tracebackhide__ = True
-        self._trace.close()
-        _without_our_frames(traceback_)
+        self._trace.__exit__(kind, error, traceback_)
         try:
             self._show()
         except Exception:  # never in the way of what the cell raised

@@ -125,13 +125,16 @@ def is_connecting(fd: int) -> bool:
 
 
 def place(address: Any) -> str:
-    """An address as people write it: ``127.0.0.1:8080``, ``[::1]:8080``, a path, ``@name`` for an abstract one."""
+    """An address as people write it: ``127.0.0.1:8080``, ``[::1]:8080``, a path, ``@name`` for an abstract one.
+
+    A name of a Unix socket may hold any byte: what is not printable is written as Python writes it.
+    """
     if isinstance(address, tuple) and len(address) > 1:
         host, port = address[:2]
         return f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}"
-    if isinstance(address, bytes):
-        address = "@" + address[1:].decode(errors="replace") if address[:1] == b"\0" else address.decode()
-    return str(address) or "a socket without a name"
+    text = os.fsdecode(address) if isinstance(address, bytes) else str(address)
+    text = f"@{text[1:]}" if text[:1] == "\0" else text
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text) or "a socket without a name"
 
 
 def queued(fd: int, request: int) -> int | None:
