@@ -647,8 +647,10 @@ thread.start()
 thread.join()
 """
         loud.cell(source, interrupt_at="display_data", ok=False)
-        assert note_in(loud).startswith(
-            "join() at line 6: thread 'client' has not ended; it waits in recv() at line 3: the peer sends nothing"
+        assert re.match(
+            r"join\(\) at line 6: thread 'client' has not ended; "
+            r"it waits in recv\(\) at line 3, in client\(\) of cell \[\d+\]: the peer sends nothing",
+            note_in(loud),
         )
         loud.cell("right.send(b'x')\nthread.join()")
 

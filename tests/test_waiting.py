@@ -347,13 +347,17 @@ class TestHandshake:
 class TestThreads:
     def test_join(self) -> None:
         left, right = socket.socketpair()
+        left_number = left.fileno()
         with left, right, blocked(lambda: left.recv(1), shut(left)) as reader:
             with blocked(lambda: reader.join(), shut(left)) as thread:
                 deadline = time.monotonic() + TIMEOUT
-                while "it waits in recv() at line" not in (found := seen(thread)).words:
+                while (found := seen(thread)).other is None:
                     assert time.monotonic() < deadline, found
         assert (found.call, found.kind) == ("join", "thread")
-        assert found.words.startswith("thread 'the blocked one' has not ended; it waits in recv() at line ")
+        assert found.words == "thread 'the blocked one' has not ended; it waits in"
+        assert found.other is not None
+        assert (found.other.call, found.other.fd) == ("recv", left_number)
+        assert str(found).endswith(f"it waits in {found.other}")
 
     def test_event(self) -> None:
         event = threading.Event()

@@ -230,15 +230,19 @@ def _current_task() -> Any:
 
 def sentence(found: Waiting) -> str:
     """The note: ``accept() at line 3: nobody has connected to 127.0.0.1:8080 yet; interrupt with ■, or …``."""
+    words = _told(found)
+    if found.limit is not None:
+        words += f" (it gives up after {found.limit:g} s)"
+    kind = "datagram" if found.words.startswith("no datagram has come to") else found.kind
+    return f"{words}; {_REMEDY.get(kind, 'interrupt with ■')}"
+
+
+def _told(found: Waiting) -> str:
     cell = REGISTER.number(found.file)
     if cell is None:
         where = f"line {found.line} of {found.file}"
-    else:
+    elif found.function == "<module>":  # of the cell that runs, or of the thread that it waits for
         where = f"line {found.line}"
-        if found.function != "<module>":
-            where += f", in {found.function}() of cell [{cell}]"
-    words = found.words
-    if found.limit is not None:
-        words += f" (it gives up after {found.limit:g} s)"
-    remedy = _REMEDY.get("datagram" if words.startswith("no datagram has come to") else found.kind, "interrupt with ■")
-    return f"{found.call}() at {where}: {words}; {remedy}"
+    else:
+        where = f"line {found.line}, in {found.function}() of cell [{cell}]"
+    return f"{found.call}() at {where}: {found.words}{f' {_told(found.other)}' if found.other is not None else ''}"

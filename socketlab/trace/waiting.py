@@ -56,7 +56,8 @@ class Waiting(NamedTuple):
     `call` is its name as written; `file`, `line` and `function` say where; `kind` is accept, connect, recv, send,
     handshake, select or thread; `fd` is its descriptor, None where there is no single one. `words` say what it is
     waiting for, as the end of a sentence. `limit` is after how many seconds it gives up (None: never, or not known).
-    `same` changes whenever the thread has run in between: two answers with the same one saw the same wait.
+    `same` changes whenever the thread has run in between: two answers with the same one saw the same wait. `other` is
+    what the other thread is blocked in, where that is what it waits for; `words` lead up to it then.
     """
 
     call: str
@@ -68,10 +69,11 @@ class Waiting(NamedTuple):
     words: str
     limit: float | None
     same: object
+    other: Waiting | None = None
 
     def __str__(self) -> str:
         """``accept() at line 3: nobody has connected to 127.0.0.1:8080 yet``."""
-        return f"{self.call}() at line {self.line}: {self.words}"
+        return f"{self.call}() at line {self.line}: {self.words}{f' {self.other}' if self.other else ''}"
 
 
 def waiting(
@@ -102,12 +104,12 @@ def waiting(
     # It may have gone on while we looked at its frames.
     if call is not None and system_call(thread.native_id) != call:
         return None
-    words = _words(kind, fd, call, above, most) if explain else ""
+    words, other = _explained(kind, fd, call, above, most) if explain else ("", None)
     same = (call.sleeps, kind, fd) if call is not None else (id(frame), frame.f_lasti, kind)
     where = place.f_code
-    return Waiting(
-        name, where.co_filename, place.f_lineno or 0, where.co_name, kind, fd, words, call.limit if call else None, same
-    )
+    limit = call.limit if call is not None else None
+    line = place.f_lineno or 0
+    return Waiting(name, where.co_filename, line, where.co_name, kind, fd, words, limit, same, other)
 
 
 # -- what kind of wait -------------------------------------------------------------------------------------------------
@@ -144,40 +146,42 @@ def _kind(call: SystemCall | None, names: list[str], frames: list[FrameType]) ->
     return ("recv" if direction == IN else "send"), fd
 
 
-def _words(kind: str, fd: int | None, call: SystemCall | None, above: list[FrameType], most: int) -> str:
+def _explained(
+    kind: str, fd: int | None, call: SystemCall | None, above: list[FrameType], most: int
+) -> tuple[str, Waiting | None]:
+    if kind == "thread":
+        return _other_thread(above, most)
     try:
-        if kind == "thread":
-            return _other_thread(above, most)
         if kind == "select":
-            return reasons.selecting(call.watched if call is not None else ())
+            return reasons.selecting(call.watched if call is not None else ()), None
         assert fd is not None
         if kind == "connect":
-            return reasons.connecting(fd, call.address if call is not None else b"")
+            return reasons.connecting(fd, call.address if call is not None else b""), None
         simple: dict[str, Callable[[int], str]] = {
             "accept": reasons.accepting,
             "recv": reasons.receiving,
             "send": reasons.sending,
             "handshake": reasons.shaking_hands,
         }
-        return simple[kind](fd)
+        return simple[kind](fd), None
     except (OSError, ValueError):  # closed, or given to somebody else, while we looked
-        return "its socket is being closed"
+        return "its socket is being closed", None
 
 
-def _other_thread(above: list[FrameType], most: int) -> str:
+def _other_thread(above: list[FrameType], most: int) -> tuple[str, Waiting | None]:
     """What the thread that is waited for is doing."""
     thread = _thread_waited_for(above)
     if thread is not None:
-        name = f"thread {thread.name!r}"
         theirs = waiting(thread, most=most - 1) if most else None
-        return f"{name} has not ended; it waits in {theirs}" if theirs is not None else f"{name} has not ended"
+        words = f"thread {thread.name!r} has not ended"
+        return (words, None) if theirs is None else (f"{words}; it waits in", theirs)
     found = []
     for other in threading.enumerate() if most else ():
         if other not in (threading.current_thread(), threading.main_thread()):
             theirs = waiting(other, most=0)
             if theirs is not None and theirs.kind != "thread" and not theirs.file.startswith((*_LIBRARY, _OWN)):
-                found.append(f"thread {other.name!r} waits in {theirs}")
-    return "another thread has to act" + (f"; {found[0]}" if len(found) == 1 else "")
+                found.append((f"another thread has to act; thread {other.name!r} waits in", theirs))
+    return found[0] if len(found) == 1 else ("another thread has to act", None)
 
 
 def _thread_waited_for(frames: list[FrameType]) -> threading.Thread | None:
