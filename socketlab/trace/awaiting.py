@@ -12,7 +12,8 @@ from types import FrameType
 from typing import Any
 
 from . import reasons
-from .waiting import Waiting, is_library, written
+from .own_lines import is_library, written
+from .waiting import Waiting
 
 _KINDS = {
     "sock_accept": "accept",

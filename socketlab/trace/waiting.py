@@ -11,42 +11,16 @@ A thread that waits for another thread (`join`, `Event.wait`, a lock) is explain
 
 from __future__ import annotations
 
-import ast
-import linecache
-import os
-import re
-import socket
 import sys
-import sysconfig
 import threading
 from collections.abc import Callable
-from itertools import islice
 from types import FrameType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from . import reasons
+from . import reasons, twins
+from .own_lines import KINDS, is_anothers, is_jupyters, own_line, socket_in, within, written
 from .system_call import IN, OUT, RUNNING, SystemCall, system_call
 
-_LIBRARY = tuple(
-    {os.path.join(sysconfig.get_paths()[name], "") for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-)
-_OWN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
-_LESSON = os.path.join(_OWN, "handlers", "")  # handlers are lesson material: their lines are worth showing
-
-_READS = ("recv", "recv_into", "recvfrom", "recvfrom_into", "recvmsg", "recvmsg_into", "read", "readinto", "readline",
-          "readlines", "sock_recv")  # fmt: skip
-_WRITES = ("send", "sendall", "sendto", "sendmsg", "sendfile", "write", "flush", "sock_sendall")
-_CONNECTS = ("connect", "connect_ex", "create_connection")
-_SELECTS = ("select", "poll", "epoll", "control")
-_KINDS = {
-    **dict.fromkeys(_READS, "recv"),
-    **dict.fromkeys(_WRITES, "send"),
-    **dict.fromkeys(_CONNECTS, "connect"),
-    **dict.fromkeys(_SELECTS, "select"),
-    "accept": "accept",
-    "do_handshake": "handshake",
-    "wrap_socket": "handshake",
-}
 _MOST_THREADS = 5  # how far a chain of threads that wait for one another is followed
 
 
@@ -91,15 +65,15 @@ def waiting(
     frame = sys._current_frames().get(thread.ident or 0)
     if call is RUNNING or frame is None:
         return None
-    own, above = _learners_line(frame)
-    if any(_is_kernels(f) for f in above):
+    own, above = own_line(frame)
+    if any(is_jupyters(f) for f in above):
         return None
     place, above = (own, above) if own is not None else (frame, [])
     names = [written(place), *(f.f_code.co_name for f in reversed(above))]
     kind, fd = _kind(call, names, [*above, place])
     if kind == "":
         return None
-    name = next((name for name in names if _KINDS.get(name) == kind), "")
+    name = next((name for name in names if KINDS.get(name) == kind), "")
     name = name or (names[0] if kind == "thread" else "") or (names[-1] if above else "") or kind
     # It may have gone on while we looked at its frames.
     if call is not None and system_call(thread.native_id) != call:
@@ -117,31 +91,31 @@ def waiting(
 
 def _kind(call: SystemCall | None, names: list[str], frames: list[FrameType]) -> tuple[str, int | None]:
     """The kind of wait and the descriptor; "" for what is no business of ours."""
-    written_as = next((_KINDS[name] for name in names if name in _KINDS), "")
+    written_as = next((KINDS[name] for name in names if name in KINDS), "")
     if call is None:  # no help from the kernel
-        if _thread_waited_for(frames) is not None or _in(frames, "threading", "wait"):
+        if _thread_waited_for(frames) is not None or within(frames, "threading", "wait"):
             return "thread", None
-        sock = _socket_in(frames) if written_as else None
+        sock = socket_in(frames) if written_as else None
         return (written_as, sock.fileno()) if sock is not None and sock.fileno() >= 0 else ("", None)
     if call.name == "futex":
-        waits = _in(frames, "threading", "join", "wait", "acquire") or names[0] in ("acquire", "join", "wait", "get")
+        waits = within(frames, "threading", "join", "wait", "acquire") or names[0] in ("acquire", "join", "wait", "get")
         return ("thread" if waits else ""), None
-    sockets = [(fd, direction) for fd, direction in call.watched if reasons.is_socket(fd)]
+    sockets = [(fd, direction) for fd, direction in call.watched if twins.is_socket(fd)]
     if not sockets:
         return "", None
     fd, direction = sockets[0]
-    if call.name == "epoll" or call.name == "select" or _in(frames, "selectors", "select"):
+    if call.name == "epoll" or call.name == "select" or within(frames, "selectors", "select"):
         return "select", None
     if call.name == "poll" and (len(call.watched) > 1 or written_as == "select"):
         return "select", None
     if call.name in ("accept", "connect"):
         return call.name, fd
-    if _in(frames, "ssl", "do_handshake"):
+    if within(frames, "ssl", "do_handshake"):
         return "handshake", fd
     if call.name == "poll":  # a socket with a timeout: Python waits for readiness, and asks for nothing before
-        if direction == IN and reasons.is_listening(fd):
+        if direction == IN and twins.is_listening(fd):
             return "accept", fd
-        if direction == OUT and reasons.is_connecting(fd):
+        if direction == OUT and twins.is_connecting(fd):
             return "connect", fd
     return ("recv" if direction == IN else "send"), fd
 
@@ -179,7 +153,7 @@ def _other_thread(above: list[FrameType], most: int) -> tuple[str, Waiting | Non
     for other in threading.enumerate() if most else ():
         if other not in (threading.current_thread(), threading.main_thread()):
             theirs = waiting(other, most=0)
-            if theirs is not None and theirs.kind != "thread" and not theirs.file.startswith((*_LIBRARY, _OWN)):
+            if theirs is not None and theirs.kind != "thread" and not is_anothers(theirs.file):
                 found.append((f"another thread has to act; thread {other.name!r} waits in", theirs))
     return found[0] if len(found) == 1 else ("another thread has to act", None)
 
@@ -189,94 +163,4 @@ def _thread_waited_for(frames: list[FrameType]) -> threading.Thread | None:
         if frame.f_code.co_name == "join" and frame.f_globals.get("__name__") == "threading":
             thread = frame.f_locals.get("self")
             return thread if isinstance(thread, threading.Thread) else None
-    return None
-
-
-# -- Python's side -----------------------------------------------------------------------------------------------------
-
-
-def _learners_line(frame: FrameType) -> tuple[FrameType | None, list[FrameType]]:
-    """The innermost frame of somebody's own code, None without one; and the frames above it, innermost first."""
-    above: list[FrameType] = []
-    at: FrameType | None = frame
-    while at is not None:
-        if not is_library(at.f_code.co_filename):
-            return at, above
-        above.append(at)
-        at = at.f_back
-    return None, above
-
-
-def is_library(file: str) -> bool:
-    """Whether a file belongs to Python, to an installed package, or to socketlab (handlers are lesson material)."""
-    return (file.startswith((*_LIBRARY, "<frozen")) or file.startswith(_OWN)) and not file.startswith(_LESSON)
-
-
-def _is_kernels(frame: FrameType) -> bool:
-    """The notebook's own waits: input(), a debugger's prompt."""
-    return str(frame.f_globals.get("__name__")).partition(".")[0] in ("ipykernel", "zmq", "IPython", "debugpy")
-
-
-def _in(frames: list[FrameType], module: str, *functions: str) -> bool:
-    return any(f.f_globals.get("__name__") == module and f.f_code.co_name in functions for f in frames)
-
-
-def written(frame: FrameType) -> str:
-    """The name of the function that is called where `frame` stands, as written there; "" where nobody can tell."""
-    text = _segment(frame)
-    if text:
-        call = _parsed_call(text)
-        return _last_name(call.func) if call is not None else ""
-    line = linecache.getline(frame.f_code.co_filename, frame.f_lineno or 0)
-    return next((name for name in re.findall(r"\b(\w+)\s*\(", line) if name in _KINDS), "")
-
-
-def _segment(frame: FrameType) -> str:
-    """The text of the expression that `frame` evaluates now; "" before Python 3.11, or without the source."""
-    if not hasattr(frame.f_code, "co_positions") or frame.f_lasti < 0:
-        return ""
-    at = frame.f_lasti // 2  # an instruction takes two bytes, and has one position
-    first, last, start, stop = next(islice(frame.f_code.co_positions(), at, None), (None,) * 4)
-    if first is None or last is None or start is None or stop is None:
-        return ""
-    lines = [linecache.getline(frame.f_code.co_filename, n).encode() for n in range(first, last + 1)]
-    if not all(lines):
-        return ""
-    lines[-1] = lines[-1][:stop]  # columns count bytes of UTF-8
-    lines[0] = lines[0][start:]
-    return b"".join(lines).decode(errors="replace")
-
-
-def _parsed_call(text: str) -> ast.Call | None:
-    try:
-        tree: ast.expr = ast.parse(f"({text}\n)", mode="eval").body
-    except (SyntaxError, ValueError):
-        return None
-    if isinstance(tree, ast.Await):
-        tree = tree.value
-    return tree if isinstance(tree, ast.Call) else None
-
-
-def _last_name(function: ast.expr) -> str:
-    return str(getattr(function, "attr", None) or getattr(function, "id", ""))
-
-
-def _socket_in(frames: list[FrameType]) -> socket.socket | None:
-    """The socket of a call, from Python alone: the `self` of a method of the library, or the name before the dot."""
-    for frame in frames[:-1]:
-        found = frame.f_locals.get("self", frame.f_locals.get("sock"))
-        if isinstance(found, socket.socket):
-            return found
-    frame = frames[-1]
-    call = _parsed_call(_segment(frame))
-    found = _value(call.func.value, frame) if call is not None and isinstance(call.func, ast.Attribute) else None
-    return found if isinstance(found, socket.socket) else None
-
-
-def _value(name: ast.expr, frame: FrameType) -> Any:
-    """What ``sock``, ``self.sock`` or ``a.b.sock`` stands for, without running any code of theirs."""
-    if isinstance(name, ast.Name):
-        return frame.f_locals.get(name.id, frame.f_globals.get(name.id))
-    if isinstance(name, ast.Attribute):
-        return getattr(_value(name.value, frame), "__dict__", {}).get(name.attr)
     return None
