@@ -41,6 +41,7 @@ import traceback
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -1370,11 +1371,27 @@ class TestAsyncio:
 
 # -- the standard library's own tests ----------------------------------------------------------------------------------
 
-#: In every run of the tests; SOCKETLAB_THOROUGH=1 takes all of them. What is left out takes a minute more.
+#: In every run of the tests; SOCKETLAB_THOROUGH=1 takes all of them. The longest come first.
 QUICK = (
-    *("test.test_socket", "test.test_selectors", "test.test_socketserver", "test.test_httplib"),
-    *(stdlib_under_trace.ASYNCIO + name for name in ("test_sock_lowlevel", "test_streams", "test_server")),
+    *("test.test_socket", "test.test_ssl", "test.test_selectors", "test.test_socketserver", "test.test_httplib"),
+    *(
+        stdlib_under_trace.ASYNCIO + name
+        for name in ("test_sslproto", "test_sock_lowlevel", "test_streams", "test_server")
+    ),
 )
+
+
+@pytest.fixture(scope="class")
+def comparisons() -> Iterator[dict[str, Future[stdlib_under_trace.Comparison]]]:
+    """All of them under way, two at a time: they wait more than they compute."""
+    modules = stdlib_under_trace.EVERYTHING if THOROUGH else QUICK
+    with ThreadPoolExecutor(1 if THOROUGH else 2) as pool:
+        yield {
+            module: pool.submit(stdlib_under_trace.compare, module, both=THOROUGH)
+            for module in modules
+            if stdlib_under_trace.has_tests(module)
+        }
+        pool.shutdown(cancel_futures=True)
 
 
 class TestTheStandardLibrary:
@@ -1383,15 +1400,15 @@ class TestTheStandardLibrary:
     @linux
     @pytest.mark.slow
     @pytest.mark.parametrize("module", stdlib_under_trace.EVERYTHING if THOROUGH else QUICK)
-    def test_passes_as_without(self, module):
-        if not stdlib_under_trace.has_tests(module):
+    def test_passes_as_without(self, module, comparisons):
+        if module not in comparisons:
             # Not a failure in CI either: many a Python comes without its tests, and a learner's may.
             pytest.skip(f"{module} is missing: sudo apt install libpython3-testsuite (Debian), or a Python from source")
-        found = stdlib_under_trace.compare(module, both=THOROUGH)
+        found = comparisons[module].result()
         print(found)
         for name, words in found.restless.items():
             warnings.warn(f"{name} failed once under a trace, and not because of it: {words[-500:]}", stacklevel=1)
         assert found.broken == {}
         assert found.traced.changed == "", "the trace has not put everything back"
-        assert found.traced.faults == ""
+        assert found.traced.faults == "", "the trace had exceptions of its own"
         assert found.passed > 0
