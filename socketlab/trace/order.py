@@ -58,9 +58,10 @@ class Told:
         self,
         lanes: Sequence[tuple[Lane, Sequence[Sequence[Any]]]],
         opener: int | None,
+        unread: dict[End, int],
         step: Callable[[float], object] = lambda share: None,
     ) -> None:
-        """`step` is called now and then with the share of the work that is done, 0 to 1."""
+        """`unread` bytes wait in the queues of the ends; `step` is told now and then which share is done, 0 to 1."""
         self.lanes = [lane for lane, _ in lanes]
         every: list[Call] = []
         chains: list[list[Call]] = []
@@ -74,14 +75,14 @@ class Told:
             step(0.4 * (index + 1) / len(lanes))
         self.partner = pair(every)
         step(0.5)
-        tie(every, self.partner)
+        tie(every, self.partner, unread)
         step(0.7)
         _connections(every, self.partner)
         _endings(every, self.partner)
-        _closing_of_shared_ends(every)
+        held = _closing_of_shared_ends(every)
         step(0.8)
         chains.sort(key=lambda chain: _rank(chain, self.lanes[chain[0].lane].ident == opener))
-        self.calls = _with_children(_schedule(chains, every), every)
+        self.calls = _with_children(_schedule(chains, every, held), every)
         for number, call in enumerate(self.calls, 1):
             call.number = number
 
@@ -158,8 +159,8 @@ def _endings(calls: Sequence[Call], partner: dict[End, End]) -> None:
             call.comes_after(causes[-1 if call.failed else 0])
 
 
-def _closing_of_shared_ends(calls: Sequence[Call]) -> None:
-    """A close comes after what other threads had done with the socket before it began.
+def _closing_of_shared_ends(calls: Sequence[Call]) -> dict[Call, list[Call]]:
+    """A close comes after what other threads had done with the socket before it began; for each close, that.
 
     That is the one place where clocks decide. A program that joins its threads, or waits for them in another way, makes
     this order certain, and we do not see how; one that does not has a race of its own.
@@ -169,6 +170,7 @@ def _closing_of_shared_ends(calls: Sequence[Call]) -> None:
     for call in calls:
         if call.who is not None:
             lanes[call.who].add(call.lane)
+    held: dict[Call, list[Call]] = {}
     last: dict[End, dict[int, list[Call]]] = defaultdict(dict)
     for call in calls:
         if call.who is not None and len(lanes[call.who]) > 1:
@@ -179,7 +181,8 @@ def _closing_of_shared_ends(calls: Sequence[Call]) -> None:
                 for other, theirs in used.items():
                     before = [call for call in theirs if call.end <= close.start] if other != lane else []
                     if before:
-                        close.comes_after(max(before, key=ended))
+                        held.setdefault(close.outermost, []).append(max(before, key=ended).outermost)
+    return held
 
 
 def _is_an_ending(call: Call) -> bool:
@@ -210,7 +213,11 @@ def _signature(call: Call) -> tuple[str, ...]:
     return (call.name, repr(call.data)) if call.operation.direction else (call.name, str(call.asked), str(call.moved))
 
 
-def _schedule(chains: list[list[Call]], every: Iterable[Call]) -> Iterator[Call]:
+def _schedule(chains: list[list[Call]], every: Iterable[Call], held: dict[Call, list[Call]]) -> Iterator[Call]:
+    """The calls of all chains, each after its causes.
+
+    What is `held` back by another call waits for it too, but does not follow it at once, as a message does.
+    """
     chain_of = {call: index for index, chain in enumerate(chains) for call in chain}
     effects: dict[Call, list[Call]] = {}
     missing: dict[Call, int] = defaultdict(int)
@@ -222,6 +229,12 @@ def _schedule(chains: list[list[Call]], every: Iterable[Call]) -> Iterator[Call]
             if chain_of.get(cause) != chain_of.get(effect):
                 effects.setdefault(cause, []).append(effect)
                 missing[effect] += 1
+    holds: dict[Call, list[Call]] = {}
+    for call, others in held.items():
+        for other in others:
+            if chain_of.get(other) != chain_of.get(call):
+                holds.setdefault(other, []).append(call)
+                missing[call] += 1
     head = [0] * len(chains)
     left = len(chain_of)
     stack = list(range(len(chains) - 1, -1, -1))
@@ -239,14 +252,17 @@ def _schedule(chains: list[list[Call]], every: Iterable[Call]) -> Iterator[Call]
         head[index] += 1
         left -= 1
         yield call
-        stack.append(index)
-        enabled = []
-        for effect in effects.pop(call, ()):
-            missing[effect] -= 1
-            other = chain_of[effect]
-            if not missing[effect] and head[other] < len(chains[other]) and chains[other][head[other]] is effect:
-                enabled.append(other)
-        stack += sorted(enabled, reverse=True)
+
+        def freed(calls: Iterable[Call]) -> list[int]:
+            found = []
+            for effect in calls:
+                missing[effect] -= 1
+                other = chain_of[effect]
+                if not missing[effect] and head[other] < len(chains[other]) and chains[other][head[other]] is effect:
+                    found.append(other)
+            return sorted(found, reverse=True)
+
+        stack += [*freed(holds.pop(call, ())), index, *freed(effects.pop(call, ()))]
 
 
 def causes_of(call: Call) -> Iterator[Call]:

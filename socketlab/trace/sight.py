@@ -35,7 +35,7 @@ class End:
 
     __slots__ = (
         *("family", "helper", "hidden", "inode", "listening", "local", "origin", "peer", "proto", "tls", "type"),
-        *("unread", "other"),
+        "other",
     )
 
     def __init__(self) -> None:
@@ -48,7 +48,6 @@ class End:
         self.helper = False  # made by socketlab.servers
         self.tls = False
         self.other: int | None = None  # the inode of the other end of a Unix socket, where the kernel was asked
-        self.unread = 0  # bytes in its queue when the trace closed
         #: How the program came by it: "" (it was there before), "new", "connect", "accept", "left", "right".
         self.origin = ""
 
@@ -149,7 +148,7 @@ class Ends:
                 except (OSError, AttributeError):
                     pass
             if inode:
-                self._by_inode[inode] = end
+                end = self._by_inode.setdefault(inode, end)  # another thread may have seen it at the same moment
                 if end.stream and end.kind == "unix stream" and end.peer is not None:
                     end.other = _other_end(inode)
         self.know(sock, end)

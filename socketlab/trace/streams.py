@@ -17,8 +17,11 @@ MSG_PEEK, MSG_OOB = int(socket.MSG_PEEK), int(socket.MSG_OOB)
 NOT_DATA = int(getattr(socket, "MSG_ERRQUEUE", 0))  # error reports, not bytes of the stream
 
 
-def tie(calls: Iterable[Call], partner: dict[End, End]) -> None:
-    """Tie each receive among `calls` to the sends whose bytes it got (`Call.got`)."""
+def tie(calls: Iterable[Call], partner: dict[End, End], unread: dict[End, int]) -> None:
+    """Tie each receive among `calls` to the sends whose bytes it got (`Call.got`).
+
+    `unread` says how many bytes waited in the queue of an end when the trace closed.
+    """
     sent: dict[tuple[End, bool], list[Call]] = defaultdict(list)
     got: dict[tuple[End, bool], list[Call]] = defaultdict(list)
     posted: list[Call] = []
@@ -36,9 +39,9 @@ def tie(calls: Iterable[Call], partner: dict[End, End]) -> None:
     for (end, tls), sends in sent.items():
         other = partner.get(end)
         receives = got.pop((other, tls), []) if other is not None else []
-        _stream(sends, receives, other.unread if other is not None else 0)
+        _stream(sends, receives, unread.get(other, 0) if other is not None else 0)
     for (end, _), receives in got.items():
-        _stream([], receives, end.unread)
+        _stream([], receives, unread.get(end, 0))
     _datagrams(sorted(posted, key=ended), sorted(delivered, key=ended), partner)
 
 

@@ -22,7 +22,8 @@ from .operations import flag_names
 from .order import Told, causes_of
 from .roles import name_ends, name_threads
 from .settling import settle
-from .under_way import look_into_queues
+from .sight import End
+from .under_way import bytes_in_queues
 
 #: How many calls a trace records unless told otherwise; a call takes about 110 bytes.
 EVENTS = 1_000_000
@@ -53,6 +54,7 @@ class Trace:
         self._told: Events | None = None
         self._leave: Any = None
         self._stopped = False
+        self._unread: dict[End, int] = {}
 
     # -- its life --------------------------------------------------------------------------------------------------
 
@@ -76,7 +78,7 @@ class Trace:
         try:
             settle(self._recorder)
             self._closed = perf_counter()
-            look_into_queues(self._recorder)
+            self._unread = bytes_in_queues(self._recorder)
             self._lanes = self._taken(self._closed)
         finally:  # whatever goes wrong, the class gets its methods back
             self._closed = self._closed or perf_counter()
@@ -117,9 +119,11 @@ class Trace:
     def events(self) -> Events:
         """The calls, in happens-before order: a sequence of `Event`."""
         if self.is_open:
-            return Events(self._taken(perf_counter()), self._opener, self._opened)
+            assert self._recorder is not None
+            taken, unread = self._taken(perf_counter()), bytes_in_queues(self._recorder)
+            return Events(taken, self._opener, self._opened, unread)
         if self._told is None:
-            self._told = Events(self._lanes, self._opener, self._opened)
+            self._told = Events(self._lanes, self._opener, self._opened, self._unread)
         return self._told
 
     @property
@@ -205,10 +209,10 @@ _MANY = 50_000  # events that take a second to look at, on a slow machine
 class Events(Sequence[Event]):
     """The calls of a trace: an `Event` is made when somebody looks at it, for a million of them would fill a memory."""
 
-    def __init__(self, lanes: list[Taken], opener: int | None, opened: float) -> None:
+    def __init__(self, lanes: list[Taken], opener: int | None, opened: float, unread: dict[End, int]) -> None:
         self._opened = opened
         with _uncollected(), Progress("Putting the calls in order") as bar:
-            self._told = Told(lanes, opener, bar.show_if_due)
+            self._told = Told(lanes, opener, unread, bar.show_if_due)
             self._ends = name_ends(self._told, opener)
             self._threads = name_threads(self._told, opener)
 

@@ -68,11 +68,9 @@ def came_back(call: UnderWay | None, opened: float, seen: float, who: End | None
     return opened, seen, call.end, special(_ACCEPT, Extra(ends=(who,))), "", ""
 
 
-def look_into_queues(recorder: Recorder) -> None:
-    """Note for each end how many bytes it has not read yet."""
-    for sock, end in recorder.ends.alive():
-        if end.stream and not end.listening:
-            end.unread = _unread(sock)
+def bytes_in_queues(recorder: Recorder) -> dict[End, int]:
+    """How many bytes each end has not read yet."""
+    return {end: _unread(sock) for sock, end in recorder.ends.alive() if end.stream and not end.listening}
 
 
 def _unread(sock: Any) -> int:
