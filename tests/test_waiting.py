@@ -131,7 +131,6 @@ class TestAccept:
         with blocked(lambda: listener.accept(), shut(listener)) as thread:
             assert seen(thread).words.startswith("nobody else has connected to ")
 
-
     def test_a_name_that_nobody_can_read(self) -> None:
         name = b"\0\xff<b>\n" + os.urandom(8).hex().encode()
         with socket.socket(socket.AF_UNIX) as listener:

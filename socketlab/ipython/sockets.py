@@ -3,8 +3,8 @@
 Python raises the audit event ``socket.__new__`` with each socket object, before it is connected to anything (PEP 578).
 Our hook then walks up the frames to the nearest line of a cell and remembers it, beside a weak reference. An audit hook
 can never be taken back; after ``%unload_ext`` it returns at its first line. It is called for every other audit event
-too (imports, files, frames asked for), and costs those 0.08 µs each, also when idle; a socket, which takes 6.7 µs to
-open and close, costs 2.2 µs more (measured, Python 3.11, two frames below the cell).
+too (imports, files, frames asked for), and costs those some 0.1 µs each, also when idle; a socket, which takes 6 µs to
+open and close, costs 2 to 4 µs more (measured, Python 3.11, two frames below the cell).
 
 A socket is the notebook's if a line of a cell made it; if a thread made it in which neither a cell nor Jupyter is at
 work, such as the one of a `socketserver`; or if a callback of an event loop did. It is Jupyter's if the nearest code
