@@ -21,12 +21,13 @@ import psutil  # before a test says that this is another system
 import pytest
 
 from socketlab.measure import kernel_table, tcp_info
-from socketlab.panels import TcpStatesPanel, base, connection_model
-from socketlab.panels.connection_model import Call, ConnectionModel
+from socketlab.panels import TcpStatesPanel, base, connection_model, tcp_states
+from socketlab.panels.connection_model import ConnectionModel
 from socketlab.panels.following import SIDES, End
 from socketlab.panels.look import GREY
+from socketlab.panels.tcp_calls import CALLS, Call
 from socketlab.panels.tcp_diagram import COLOURS, diagram
-from socketlab.panels.tcp_states import calls_picture, status_picture
+from socketlab.panels.tcp_pictures import calls_picture, status_picture
 from socketlab.panels.transitions import CLOSED, JUMP, ONLY, SEEN, WAYS, WORDS, Step, rfc, steps
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="states without a descriptor are in Linux's table")
@@ -387,9 +388,18 @@ class TestCalls:
         assert model.deafen("client").kind == "failed"
         assert not model.calls or model.calls[-1].number == 3
 
-    def test_no_such_call(self, model: ConnectionModel) -> None:
-        with pytest.raises(ValueError, match="no such call of a panel: 'tea'"):
-            model.press("client", "tea")
+    @pytest.mark.parametrize("call", ["client tea", "listener send", "client accept", "server connect", "nobody send"])
+    def test_no_such_call(self, model: ConnectionModel, call: str) -> None:
+        with pytest.raises(ValueError, match=f"no such call of a panel: {call}"):
+            model.press(*call.split())
+
+    @pytest.mark.parametrize("side", ["listener", "nobody"])
+    def test_no_such_ears(self, model: ConnectionModel, side: str) -> None:
+        with pytest.raises(ValueError, match=f"'client' or 'server', not '{side}'"):
+            model.deafen(side)
+
+    def test_every_call_has_a_button(self, panel: TcpStatesPanel) -> None:
+        assert set(panel.buttons) == {(side, call) for side, calls in CALLS.items() for call in calls}
 
     def test_no_such_family(self) -> None:
         with pytest.raises(ValueError, match="only these have TCP"):
@@ -684,6 +694,21 @@ class TestPanel:
         until(lambda: "listener in LISTEN" in panel._diagram.value, "the painter looks")
         with socket.create_connection(panel.listener.getsockname(), 10):
             until(lambda: "1 in its queue" in panel._status.value, "the queue shows")
+
+    @linux
+    def test_after_a_long_silence(self, panel: TcpStatesPanel, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It looks less often, and misses nothing; what is pressed shows at once."""
+        monkeypatch.setattr(tcp_states, "QUIET", -1.0)
+        pictures = panel._painter.pictures
+        until(lambda: panel._timer is not None, "it waits longer")
+        until(lambda: panel._painter.pictures > pictures + 2, "it goes on")
+        panel.listener.listen()
+        until(lambda: "listener in LISTEN" in panel._diagram.value, "the painter looks in the end")
+        monkeypatch.setattr(tcp_states, "SELDOM", 1000.0)
+        panel.press("client", "connect")
+        until(lambda: "client in ESTABLISHED" in panel._diagram.value, "a call is reason enough")
+        panel.reset()
+        until(lambda: "listener in CLOSED" in panel._diagram.value, "and so is a new beginning")
 
     def test_costs_little(self, panel: TcpStatesPanel) -> None:
         panel.press("listener", "listen")

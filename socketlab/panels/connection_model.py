@@ -17,33 +17,16 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import NamedTuple
 
 from . import wire
 from .following import SIDES, End, Follower
 from .look import literal
 from .recording import describe
+from .tcp_calls import CALLS, GREETING, WAITS, Call
 from .transitions import Step
 
 PATIENCE = 0.03  # seconds for a call; on loopback an answer that comes at all comes in microseconds
 KEPT = 200  # calls that are remembered
-GREETING = {"client": b"hello", "server": b"welcome"}
-_WAITS = {
-    "accept": "waits: nobody is in the queue",
-    "connect": "waits: no answer yet",
-    "recv": "waits: nothing has come",
-    "send": "waits: the send buffer is full",
-}
-
-
-class Call(NamedTuple):
-    """One line of the record: which side called what, and what came of it."""
-
-    number: int
-    side: str
-    text: str
-    outcome: str
-    kind: str  #: "done", "waits", "failed", or "wire" for what is done to the wire
 
 
 class ConnectionModel:
@@ -101,8 +84,9 @@ class ConnectionModel:
         return action != "accept" or self.server is None or not wire.is_open(self.server)
 
     def press(self, side: str, action: str) -> Call:
-        """Do one call: listen, accept and close of the listener; socket and connect of the client; send, recv,
-        shutdown, close and reset of client and server. Returns what was noted; no error of the call escapes."""
+        """Do one of `CALLS`, and return what was noted; no error of the call escapes. Raises ValueError for another."""
+        if action not in CALLS.get(side, ()):
+            raise ValueError(f"no such call of a panel: {side} {action}; there are {CALLS}")
         with self._lock:
             sock = self._sock(side)
             if self.closed or sock is None:
@@ -114,7 +98,7 @@ class ConnectionModel:
                     outcome, kind = call(), "done"
             except OSError as exc:
                 if isinstance(exc, TimeoutError) and exc.errno is None:  # ours; the kernel's own has an errno
-                    outcome, kind = _WAITS.get(action, "waits"), "waits"
+                    outcome, kind = WAITS.get(action, "waits"), "waits"
                 else:
                     outcome, kind = describe(exc), "failed"
                 if action == "connect":
@@ -132,7 +116,7 @@ class ConnectionModel:
         if action == "connect":
             return "connect(address)", lambda: self._connect(sock)
         if action == "send":
-            data = GREETING.get(side, b"?")
+            data = GREETING[side]
             return f"send({data!r})", lambda: f"{sock.send(data)}"
         if action == "recv":
             return "recv(1000)", lambda: literal(sock.recv(1000))
@@ -140,9 +124,7 @@ class ConnectionModel:
             return "shutdown(SHUT_WR)", lambda: self._shutdown(side, sock)
         if action == "close":
             return "close()", lambda: self._close(side, sock)
-        if action == "reset":
-            return "close()", lambda: self._reset(side, sock)
-        raise ValueError(f"no such call of a panel: {action!r}")
+        return "close()", lambda: self._reset(side, sock)
 
     def _new_client(self) -> str:
         client = self._new()
@@ -206,8 +188,10 @@ class ConnectionModel:
     def deafen(self, side: str, deaf: bool = True) -> Call:
         """Throw away what arrives at `side` ("client", "server") from now on, or no longer.
 
-        The server's is its listener as well: no SYN comes through.
+        The server's is its listener as well: no SYN comes through. Raises ValueError for another side.
         """
+        if side not in ("client", "server"):
+            raise ValueError(f"side must be 'client' or 'server', not {side!r}")
         with self._lock:
             if self.closed:
                 return Call(0, side, "", "there is no socket", "failed")

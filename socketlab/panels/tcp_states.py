@@ -2,29 +2,29 @@
 
 Below is `ConnectionModel`, which makes the calls and asks the kernel, and tcp_diagram.py, which draws the answer; here
 are the controls. States change by themselves as well, when an acknowledgement comes late, a timer fires, or a cell
-uses the panel's sockets: so the painter looks ten times a second, and writes only what has changed.
+uses the panel's sockets: so the painter looks a dozen times a second, and writes only what has changed.
 """
 
 from __future__ import annotations
 
 import socket
 import sys
-from html import escape
-from math import ceil
+import threading
+import time
 from typing import Any
 
 import ipywidgets as widgets
 
 from .base import Panel, weakly
-from .connection_model import Call, ConnectionModel
-from .following import SIDES, End
-from .look import FITS, GREEN, GREY, ORANGE, RED, STYLE, code, count, dot, static_picture
+from .connection_model import ConnectionModel
+from .look import FITS, STYLE, static_picture
 from .painter import Painter
-from .tcp_diagram import COLOURS, diagram
-from .transitions import WORDS, rfc
+from .tcp_calls import Call
+from .tcp_diagram import diagram
+from .tcp_pictures import calls_picture, status_picture
 
-SHOWN = 12  # calls
-_MARKS = {"done": GREEN, "waits": ORANGE, "failed": RED, "wire": GREY}
+QUIET, SELDOM = 30.0, 0.5  # after so many seconds without a change it looks twice a second, to spare a slow core
+LOOK = 0.05  # seconds between two looks: with the painter's GATHER, what happens by itself shows within 0.1 s
 
 #: The buttons: side, call, label, and what it does.
 _BUTTONS = {
@@ -73,9 +73,11 @@ class TcpStatesPanel(Panel):
     title = "TCP states"
 
     def __init__(self, *, family: int = socket.AF_INET) -> None:
-        self._painter = Painter(self._draw)
+        self._painter = Painter(self._draw, LOOK)
         self.model = ConnectionModel(family, self._painter.touch)
         self._drawn: object = None  # what the diagram was drawn from
+        self._number, self._changed = 0, time.monotonic()  # the latest call, and when something changed last
+        self._timer: threading.Timer | None = None
         self.buttons: dict[tuple[str, str], Any] = {}
         row = widgets.Layout(flex_flow="row wrap", align_items="center", width="100%")
         rows = []
@@ -144,6 +146,9 @@ class TcpStatesPanel(Panel):
         if hasattr(self, "model"):
             self.model.close()
         self._painter.close()
+        if (timer := getattr(self, "_timer", None)) is not None:
+            timer.cancel()
+            timer.join()
         super().close()
 
     def snapshot(self) -> str:
@@ -170,12 +175,16 @@ class TcpStatesPanel(Panel):
     def _draw(self) -> None:
         """Ask the kernel, and write what has changed into the page; called by the painter's thread alone."""
         model = self.model
+        calls = tuple(model.calls)
+        number = calls[-1].number if calls else 0
         ends = model.look()
         paths = {side: tuple(path) for side, path in list(model.paths.items())}
+        if number != self._number or any(end.timer for end in ends.values()):
+            self._number, self._changed = number, time.monotonic()
         if (seen := ({side: end.state for side, end in ends.items()}, paths)) != self._drawn:
-            self._drawn = seen
+            self._drawn, self._changed = seen, time.monotonic()
             self._diagram.value = f'<div style="overflow-x:auto;margin:6px 0">{diagram(ends, paths)}</div>'
-        for widget, picture in ((self._status, status_picture(ends)), (self._calls, calls_picture(tuple(model.calls)))):
+        for widget, picture in ((self._status, status_picture(ends)), (self._calls, calls_picture(calls))):
             if widget.value != picture:
                 widget.value = picture
         for (side, action), button in self.buttons.items():
@@ -183,67 +192,12 @@ class TcpStatesPanel(Panel):
         for side, button in self.deaf_buttons.items():
             button.description = f"{side.capitalize()} hears {'again' if side in model.deaf else 'nothing'}"
             button.disabled = sys.platform != "linux"
-        self._painter.touch()  # and look again when the period is over
-
-
-def status_picture(ends: dict[str, End]) -> str:
-    """A row for each side: its state, what that means, and what the kernel waits for."""
-    rows = "".join(
-        f"<tr><td class='sl-tight'>{dot(COLOURS[side][0])}{side}</td>"
-        f"<td class='sl-tight'><b>{_word(ends[side])}</b></td>"
-        f"<td class='sl-wide'>{escape(_meaning(side, ends[side]))}</td></tr>"
-        for side in SIDES
-    )
-    return f"<div role='status'><table class='sl'><tbody>{rows}</tbody></table></div>"
-
-
-def _word(end: End) -> str:
-    if end.state is None:
-        return "?"
-    return rfc(end.state) if end.state else "–"
-
-
-def _meaning(side: str, end: End) -> str:
-    if end.state is None:
-        return "this system does not tell what became of a closed socket"
-    if not end.state:
-        return "nobody has connected yet"
-    parts = [WORDS[end.state]]
-    if end.timer == "retransmit":
-        again = f", has sent it again {count(end.retransmits, 'time')}" if end.retransmits else ""
-        parts.append(f"sends again in {end.left:.1f} s{again}")
-    elif end.timer == "time wait":
-        parts.append(f"{ceil(end.left)} s left")
-    elif end.timer:
-        parts.append(f"{end.timer} in {end.left:.1f} s")
-    if side == "listener":
-        if end.waiting is not None:
-            parts.append(f"{end.waiting} in its queue")
-    elif end.waiting:
-        parts.append(f"{count(end.waiting, 'byte')} to be received")
-    if end.elsewhere:
-        parts.append("a cell has its descriptor")
-    elif not end.held and end.state != "CLOSE":
-        queued = side == "server" and end.state in ("SYN_RECV", "ESTABLISHED")
-        parts.append("not accepted yet" if queued else "it has no descriptor")
-    return "; ".join(parts)
-
-
-def calls_picture(calls: tuple[Call, ...]) -> str:
-    """The last calls, the oldest first."""
-    if not calls:
-        return "<div class='sl-head'>Calls</div><div>none yet</div>"
-    rows = "".join(
-        f"<tr><td>{call.number}</td><td class='sl-tight'>{dot(COLOURS[call.side][0])}{call.side}</td>"
-        f"<td class='sl-tight'>{escape(call.text) if call.kind == 'wire' else code(call.text)}</td>"
-        f"<td class='sl-wide'>{dot(_MARKS[call.kind]) if call.outcome else ''}{escape(call.outcome)}</td></tr>"
-        for call in calls[-SHOWN:]
-    )
-    earlier = f": {count(calls[-1].number - SHOWN, 'earlier one')} not shown" if calls[-1].number > SHOWN else ""
-    return (
-        f"<div class='sl-head'>Calls{earlier}</div><table class='sl'><thead><tr><th></th><th>side</th><th>call</th>"
-        f"<th>what came of it</th></tr></thead><tbody>{rows}</tbody></table>"
-    )
+        if time.monotonic() < self._changed + QUIET:
+            self._painter.touch()  # look again when the period is over
+        elif self._timer is None or not self._timer.is_alive():
+            self._timer = threading.Timer(SELDOM, self._painter.touch)
+            self._timer.daemon = True
+            self._timer.start()
 
 
 def _button(label: str, tooltip: str, icon: str = "") -> Any:

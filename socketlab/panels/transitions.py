@@ -1,8 +1,8 @@
 """TCP's states and the ways between them, as in RFC 9293, 3.3.2 (figure 5 and the notes below it), and what a state
 that was seen before and one that is seen now say about those in between.
 
-The names are the kernel's (`socketlab.measure.kernel_table.STATES`); `rfc` has the RFC's. Linux names one more state,
-CLOSE, what the RFC calls CLOSED and "no state at all": there is no connection.
+The names are the kernel's (`socketlab.measure.kernel_table.STATES`); `rfc` has the RFC's. Linux's CLOSE is the RFC's
+CLOSED, which stands for no state at all: there is no connection.
 """
 
 from __future__ import annotations
