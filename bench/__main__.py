@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from datetime import date
 
-from . import course, servers, trace
+from . import course, links, servers, trace
 from .pairing import Paired, pin
 
 Row = tuple[str, Paired]
@@ -98,10 +98,39 @@ def of_the_trace(rounds: int) -> None:
     print(f"\nA million calls: {found}.")
 
 
+def of_links(rounds: int) -> None:
+    """What a link costs with nothing wrong, pinned."""
+    everybody = {"socketlab.faulty_link": False, "two blocking threads": True}
+    for size, label in ((1, "1 B"), (1024, "1 KiB"), (65536, "64 KiB")):
+        rows = [(name, links.round_trips(size, by_hand, rounds)) for name, by_hand in everybody.items()]
+        table(f"Round trip of {label} through a link, p50", "direct", "µs", 1e6, rows, "Bar: at most 2.20.")
+    rows = [(name, links.throughput(by_hand, rounds)) for name, by_hand in everybody.items()]
+    table("Throughput through a link, writes of 64 KiB", "direct", "MB/s", 1e-6, rows, "Bar: at least 0.50.")
+
+
+def of_links_faults() -> None:
+    """Whether a link does what it is asked for, on all CPUs."""
+    print("\n### What a link is asked for, and what it does\n\n| fault | asked | had | bar |\n|---|---|---|---|")
+    for asked, count in ((0.001, 500), (0.01, 200), (0.05, 60), (0.2, 20)):
+        half, worst = links.latency(asked, count)
+        had = f"off by {half * 1e3:.2f} ms (median), {worst * 1e3:.2f} ms (p99 of {count})"
+        print(f"| latency | {asked * 1e3:.0f} ms | {had} | 1 ms, 3 ms |", flush=True)
+    for rate in (1e5, 1e6, 1e7):
+        print(f"| bandwidth | {rate:,.0f} B/s | {links.bandwidth(rate):.3f} × | 0.95 to 1.05 |", flush=True)
+    lost, low, high = links.loss()
+    print(f"| loss | 10 % of 10,000 | {lost} lost | {low:.0f} to {high:.0f} |", flush=True)
+    half, worst = links.change()
+    had = f"after {half * 1e3:.2f} ms (median), {worst * 1e3:.2f} ms (p99)"
+    print(f"| a change | at once | {had} | 20 ms |", flush=True)
+    r = links.crowd()
+    had = f"late by {r['p50'] * 1e3:.2f} ms (median), {r['p99'] * 1e3:.2f} ms (p99), {r['threads']} thread"
+    print(f"| 200 connections | 0 to 50 ms, each its own | {had} | 1 thread |", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=11, help="paired rounds of each comparison (at least 9; 11)")
-    parser.add_argument("--only", choices=("talk", "life", "crowd", "trace", "course"), help="one part of it")
+    parser.add_argument("--only", choices=("talk", "life", "crowd", "trace", "links", "course"), help="one part of it")
     parser.add_argument(
         "--unpinned", action="store_true", help="on all CPUs, as in a notebook; ratios mean little then"
     )
@@ -121,8 +150,12 @@ def main() -> None:
         of_a_crowd()
     if args.only in (None, "trace"):
         of_the_trace(args.rounds)
+    if args.only in (None, "links"):
+        of_links(args.rounds)
     if everywhere:
         os.sched_setaffinity(0, everywhere)
+    if args.only in (None, "links"):
+        of_links_faults()
     if args.only in (None, "course"):
         cost = course.import_cost(15)
         print(f"\n`import socketlab` takes {cost * 1e3:.1f} ms more than `import socket` (bar: 60 ms).")

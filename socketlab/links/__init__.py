@@ -6,8 +6,9 @@
 from .datagram import Datagrams, DatagramStats
 from .faults import DatagramFaults, StreamFaults
 from .link import DatagramLink, Link, StreamLink, faulty_link
+from .pair import Connection
 from .presets import PRESETS, another_continent, loopback, lte, office_wifi, satellite, train_ride
-from .stream import Bytes, Connection, StreamStats
+from .stream import Bytes, StreamStats
 
 __all__ = [
     "PRESETS",

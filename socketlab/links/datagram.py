@@ -25,8 +25,6 @@ QUEUE = 1000
 CLIENTS = 256
 #: Seconds that a datagram that is to arrive late waits for one to overtake it.
 OVERTAKE = 0.05
-#: Reads at one socket before the others have their turn.
-TURN = 64
 
 
 class Datagrams(NamedTuple):
@@ -109,18 +107,17 @@ class DatagramRelay(Relay):
     # -- coming ------------------------------------------------------------------------------------------------------
 
     def knock(self, events: int) -> None:
-        for _ in range(TURN):
-            try:
-                size, client = self.listener.recvfrom_into(self.buffer)
-            except BlockingIOError:
-                return
-            except ConnectionError as exc:  # Windows tells of an answer that nobody wanted
-                self.errors.append(exc.with_traceback(None))
-                return
-            ways = self.ways.get(client) or self.let_in(client)
-            if ways is not None:
-                self.ways.move_to_end(client)
-                self.come(ways[0], bytes(self.view[:size]))
+        try:
+            size, client = self.listener.recvfrom_into(self.buffer)
+        except BlockingIOError:
+            return
+        except ConnectionError as exc:  # Windows tells of an answer that nobody wanted
+            self.errors.append(exc.with_traceback(None))
+            return
+        ways = self.ways.get(client) or self.let_in(client)
+        if ways is not None:
+            self.ways.move_to_end(client)
+            self.come(ways[0], bytes(self.view[:size]))
 
     def let_in(self, client: Any) -> tuple[Way, Way] | None:
         sock: socket.socket | None = None
@@ -151,15 +148,17 @@ class DatagramRelay(Relay):
         up.sock.close()  # what still waits for it is discarded when it is due
 
     def answer(self, sock: socket.socket, way: Way) -> None:
-        for _ in range(TURN):
-            try:
-                size = sock.recv_into(self.buffer)
-            except BlockingIOError:
-                return
-            except OSError as exc:  # ECONNREFUSED: nobody is at the target; its machine has said so (ICMP)
-                self.errors.append(OSError(exc.errno, f"the target refused a datagram: {os.strerror(exc.errno or 0)}"))
-                return
-            self.come(way, bytes(self.view[:size]))
+        try:
+            size = sock.recv_into(self.buffer)
+        except BlockingIOError:
+            return
+        except OSError as exc:  # ECONNREFUSED: nobody is at the target; its machine has said so (ICMP)
+            self.refused(exc)
+            return
+        self.come(way, bytes(self.view[:size]))
+
+    def refused(self, error: OSError) -> None:
+        self.errors.append(OSError(error.errno, f"the target refused a datagram: {os.strerror(error.errno or 0)}"))
 
     def come(self, way: Way, data: bytes) -> None:
         """A datagram has come; what becomes of it is decided here."""
@@ -229,7 +228,7 @@ class DatagramRelay(Relay):
         except (BlockingIOError, ConnectionRefusedError) as exc:
             # Refused is what the one before was: the kernel tells it now, and has not sent this one.
             if isinstance(exc, ConnectionRefusedError):
-                self.errors.append(OSError(exc.errno, "the target refused a datagram: nobody is there"))
+                self.refused(exc)
             count["dropped"] += 1
         except OSError as exc:
             if exc.errno != errno.EBADF:  # its client has been forgotten

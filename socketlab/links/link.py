@@ -16,8 +16,9 @@ from ..servers.loopback import HOME, internet_address, unix_path
 from ..servers.stream import BACKLOG
 from .datagram import DatagramRelay, DatagramStats
 from .faults import BothWays, DatagramFaults, Faults, StreamFaults
+from .pair import Connection
 from .relay import Relay
-from .stream import Connection, StreamRelay, StreamStats
+from .stream import StreamRelay, StreamStats
 
 AnyLink = TypeVar("AnyLink", bound="Link")
 

@@ -24,6 +24,7 @@ from ..servers.endings import KEPT_ERRORS
 
 NEVER = float("inf")
 IN, OUT, BROKEN = 1, 4, 8 | 16  # EPOLLIN, EPOLLOUT, EPOLLERR | EPOLLHUP; `Anywhere` speaks the same
+EVENTS = 64  # that one wait returns at most: Python allocates room for them each time
 _LONGEST = 3600.0  # s; select() does not take infinity
 _PAUSE = 0.1  # s without accepting after accept() failed: for want of descriptors it would fail at once, and again
 
@@ -48,7 +49,7 @@ class Anywhere:
         if fd in self._selector.get_map():
             self._selector.unregister(fd)
 
-    def poll(self, timeout: float | None = None) -> list[tuple[int, int]]:
+    def poll(self, timeout: float | None = None, most: int = -1) -> list[tuple[int, int]]:
         found = self._selector.select(timeout)
         return [
             (key.fd, (IN if events & selectors.EVENT_READ else 0) | (OUT if events & selectors.EVENT_WRITE else 0))
@@ -142,7 +143,7 @@ class Relay:
         poll, heard, due, lock, wait = self.poll.poll, self.heard, self.due, self.lock, self._wait
         try:
             while not self.closing:
-                ready = wait() if due else poll()
+                ready = wait() if due else poll(None, EVENTS)
                 with lock:
                     if self._changed:  # first, so that what is sent after a change meets it
                         self._changed = False
@@ -212,7 +213,7 @@ class Relay:
         """The result of `what`, called while nothing changes."""
         if os.getpid() != self._owner or threading.current_thread() is self._thread:
             return what()  # in a child nobody gives the lock back; in the thread, a garbage collector may be asking
-        with self.lock:
+        with Uninterrupted(), self.lock:  # an interrupt between taking the lock and the block would never give it back
             return what()
 
     def _ring(self) -> None:
