@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from . import trace
     from .links import faulty_link
     from .measure import Timing, connect_rate, netstat, one_cpu, round_trips, tcp_info, throughput
-    from .panels import RequestPanel, ServerPanel
+    from .panels import RequestPanel, ServerPanel, TcpStatesPanel
 
 __version__ = "0.1.0"
 
@@ -25,6 +25,7 @@ __all__ = [
     "RequestPanel",
     "ServerError",
     "ServerPanel",
+    "TcpStatesPanel",
     "Timing",
     "connect_rate",
     "faulty_link",
@@ -51,6 +52,7 @@ _HOME = {
     "throughput": "measure",
     "RequestPanel": "panels",
     "ServerPanel": "panels",
+    "TcpStatesPanel": "panels",
 }
 
 
