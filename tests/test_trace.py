@@ -11,6 +11,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -342,6 +343,10 @@ class TestOrder:
             assert all(t.events[cause - 1].start_ns <= event.end_ns for cause in event.after)
             assert all(cause < event.number or cause < inside.number for cause in event.after)
             assert event.start_ns <= event.end_ns
+
+    def test_the_readme_shows_what_is_shown(self) -> None:
+        readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+        assert recorded(an_echo).text() in readme
 
     def test_program_order_is_kept(self) -> None:
         t = recorded(an_echo)
