@@ -486,6 +486,19 @@ client = socket.create_connection(theirs.server_address)
         assert re.search(r"listener .* line 5$", text, re.MULTILINE)
         quiet.cell("client.close()\ntheirs.shutdown()\ntheirs.server_close()")
 
+    def test_links(self, quiet: Notebook) -> None:
+        quiet.cell("from socketlab import faulty_link\nserver = tcp_server(echo)\nlink = faulty_link(server.address)")
+        quiet.cell("client = socket.create_connection(link.address)\nclient.sendall(b'hi')\nclient.recv(2)")
+        rows = [re.split(r" {2,}", line) for line in quiet.texts("%lab status")[0].splitlines()[1:]]
+        assert sorted(row[0] for row in rows) == ["client", "link", "server"]
+        by_name = {row[0]: row for row in rows}
+        assert by_name["client"][1].startswith("TCP over IPv4 to faulty_link")
+        assert by_name["link"][1].startswith("faulty_link")
+        assert by_name["link"][2] == "listening, 1 client"
+        assert by_name["link"][3].endswith("line 3")
+        assert quiet.texts("%lab reset") == ["Closed 1 server, 1 link and 1 socket."]
+        assert quiet.texts("link.closed, server.closed, link.errors") == ["(True, True, ())"]
+
     def test_panels(self, quiet: Notebook) -> None:
         quiet.cell("from socketlab import ServerPanel\npanel = ServerPanel()")
         lines = quiet.texts("%lab status")[0].splitlines()[1:]

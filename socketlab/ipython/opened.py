@@ -4,12 +4,13 @@ Python's own objects are asked: the garbage collector knows them all. Left out i
 
 * sockets of Jupyter and of event loops (`sockets` says how they are known). Those made before ``%load_ext socketlab``
   count as the learner's only if a variable holds them; whatever else is that old is Jupyter's;
-* what a server of socketlab holds belongs to that server, and what a panel holds, servers included, to the panel.
+* what a server, a link or a panel of socketlab made for itself is theirs, and a panel's servers are the panel's.
 """
 
 from __future__ import annotations
 
 import gc
+import re
 import socket
 import sys
 from _socket import socket as _Plain  # its methods are never replaced, whatever trace is open
@@ -26,7 +27,7 @@ _MOST_HELD = 100_000  # objects looked through to find the sockets in one variab
 class Found(NamedTuple):
     """What is open: servers and panels with what they hold, and the sockets that nobody else holds."""
 
-    servers: dict[int, tuple[Server, list[socket.socket]]]
+    servers: dict[int, tuple[Any, list[socket.socket]]]  #: links as well
     panels: dict[int, tuple[Any, list[socket.socket]]]
     sockets: list[socket.socket]
 
@@ -34,26 +35,24 @@ class Found(NamedTuple):
 def find(namespace: dict[str, Any]) -> Found:
     """Look through all objects of the process."""
     gc.collect()  # what nobody can reach any more is not open in anybody's eyes
-    base = sys.modules.get("socketlab.panels.base")
-    panel_class = base.Panel if base is not None else ()
+    panel_class = _class("socketlab.panels.base", "Panel")
+    server_classes = (Server, *_class("socketlab.links.link", "Link"))
     sockets: list[socket.socket] = []
-    servers: list[Server] = []
+    servers: list[Any] = []
     panels: list[Any] = []
     for thing in gc.get_objects():
         kind = type(thing)  # not isinstance: a proxy may raise anything
         if issubclass(kind, SOCKET) and _Plain.fileno(thing) >= 0:
             sockets.append(thing)
-        elif issubclass(kind, Server) and not thing.closed:
+        elif issubclass(kind, server_classes) and not getattr(thing, "closed", True):
             servers.append(thing)
         elif panel_class and issubclass(kind, panel_class) and not getattr(thing, "closed", True):
             panels.append(thing)
 
     with_panels = {id(panel): (panel, list(held(panel, "socketlab.", SOCKET))) for panel in panels}
-    theirs = {id(server) for panel in panels for server in held(panel, "socketlab.panels", Server)}
+    theirs = {id(server) for panel in panels for server in held(panel, "socketlab.panels", server_classes)}
     with_servers = {
-        id(server): (server, list(held(server, "socketlab.servers", SOCKET)))
-        for server in servers
-        if id(server) not in theirs
+        id(server): (server, list(held(server, "socketlab.", SOCKET))) for server in servers if id(server) not in theirs
     }
     taken = {id(sock) for _, their in (*with_panels.values(), *with_servers.values()) for sock in their}
     reachable = {id(sock) for value in list(namespace.values()) for sock in held(value, "__main__", SOCKET)}
@@ -63,7 +62,12 @@ def find(namespace: dict[str, Any]) -> Found:
 
 def _is_the_learners(sock: socket.socket, reachable: set[int]) -> bool:
     origin = REGISTER.origin(sock)
-    return not origin.foreign if origin is not None else id(sock) in reachable
+    return id(sock) in reachable if origin is None else not (origin.foreign or origin.helper)
+
+
+def _class(module: str, name: str) -> tuple[type, ...]:
+    """That class, if its module has been imported: otherwise there are no instances."""
+    return (getattr(sys.modules[module], name),) if module in sys.modules else ()
 
 
 def _order(sock: socket.socket) -> tuple[Any, ...]:
@@ -72,7 +76,7 @@ def _order(sock: socket.socket) -> tuple[Any, ...]:
     return origin.cell is None, origin.cell or 0, origin.line, origin.order, _Plain.fileno(sock)
 
 
-def held(owner: Any, package: str, kind: type) -> Iterator[Any]:
+def held(owner: Any, package: str, kind: type | tuple[type, ...]) -> Iterator[Any]:
     """The instances of `kind` that `owner` is or holds: in containers, and in objects whose class is of `package`.
 
     Not in other objects: an event loop held by a variable holds Jupyter's own sockets.
@@ -96,8 +100,8 @@ def held(owner: Any, package: str, kind: type) -> Iterator[Any]:
 
 
 def title(thing: Any) -> str:
-    """What a server or a panel is called: ``tcp_server echo``, ``Server panel``."""
-    return repr(thing).strip("<>").partition(",")[0]
+    """What it is called: ``tcp_server echo``, ``faulty_link: latency 0.2``, ``Server panel``."""
+    return re.sub(r"[,;] (listening|closed)$", "", repr(thing).strip("<>")).rstrip(": ")
 
 
 def counted(number: int, word: str) -> str:

@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import Any
 
 from ..servers.door import close
+from ..servers.life import Server
 from .opened import counted, find, title
 
 
@@ -28,14 +29,18 @@ def reset(namespace: dict[str, Any]) -> str:
     for sock in found.sockets:
         _end(sock)
     troubles = []
-    for server, _ in found.servers.values():
+    # Links first: a server that ends while its link is up would be an error of the link's target.
+    for server, _ in sorted(found.servers.values(), key=lambda pair: isinstance(pair[0], Server)):
         try:
             server.close()
         except Exception as error:  # ServerError; the next server has to be closed as well
             troubles.append(f"{title(server)}: {error}")
-    sockets, servers, panels = len(found.sockets), len(found.servers), len(found.panels)
-    parts = [counted(number, word) for number, word in ((servers, "server"), (sockets, "socket")) if number]
-    words = f"Closed {' and '.join(parts)}." if parts else "Nothing was open."
+    links = sum(not isinstance(server, Server) for server, _ in found.servers.values())
+    numbers = {"server": len(found.servers) - links, "link": links, "socket": len(found.sockets)}
+    parts = [counted(number, word) for word, number in numbers.items() if number]
+    listed = ", ".join(parts[:-1]) + " and " + parts[-1] if len(parts) > 1 else "".join(parts)
+    words = f"Closed {listed}." if parts else "Nothing was open."
+    panels = len(found.panels)
     if panels:
         words += f" {counted(panels, 'panel')} left alone: run the panel's cell again, or call its close()."
     return "\n".join([words, *troubles])

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 from ..trace.sight import is_not_the_program, module_of
 
 _Socket = socket.socket  # the class itself: a learner may put something else in its place
+_HELPERS = ("socketlab.servers.", "socketlab.links.", "socketlab.panels.")
 _LOOPS = ("_run_once", "_run")  # asyncio.base_events and asyncio.events: what is above was called by a loop
 
 
@@ -32,6 +33,7 @@ class Origin(NamedTuple):
     line: int = 0
     foreign: bool = False  #: it is Jupyter's, or an event loop's
     order: int = 0  #: counts the sockets as they are made
+    helper: bool = False  #: a server, a link or a panel of socketlab made it for itself
 
     def __str__(self) -> str:
         return f"cell [{self.cell}], line {self.line}" if self.cell is not None else "not in a cell"
@@ -100,22 +102,22 @@ class Register:
 
     def place(self, frame: FrameType | None) -> Origin:
         """The nearest line of a cell from `frame` upwards, and whose code it is."""
-        foreign = False
+        foreign = helper = False
         at = frame
         while at is not None:
             number = self.number(at.f_code.co_filename)
             if number is not None:
-                return Origin(number, at.f_lineno or 0, foreign)
+                return Origin(number, at.f_lineno or 0, foreign, helper=helper)
             name = module_of(at)
             if name.startswith("asyncio."):
                 if at.f_code.co_name == "_make_self_pipe":
                     return Origin(foreign=True)
                 if at.f_code.co_name in _LOOPS:
                     break
-            elif not foreign and is_not_the_program(at):
-                foreign = True
+            helper = helper or name.startswith(_HELPERS)
+            foreign = foreign or is_not_the_program(at)
             at = at.f_back
-        return Origin(foreign=foreign)
+        return Origin(foreign=foreign, helper=helper)
 
     def remember(self, sock: socket.socket) -> None:
         """Note where `sock` is being made. Raises nothing."""

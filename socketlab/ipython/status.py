@@ -35,7 +35,7 @@ class Status:
             listening[address[:2] if isinstance(address, tuple) else address] = what  # as netstat has addresses
             # Who waits at the door is a client too; how soon a thread lets them in should not show.
             rows = [table[fd] for sock in theirs if (fd := _Plain.fileno(sock)) in table]
-            clients = len(server.connections) + sum(row.queue or 0 for row in rows)
+            clients = len(getattr(server, "connections", ())) + sum(row.queue or 0 for row in rows)
             state = "listening" if not clients else f"listening, {counted(clients, 'client')}"
             self._add(names.of(server), what, state, None, _first_cell(theirs))
             self._places[-1] = (place(address), "")
