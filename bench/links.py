@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import selectors
 import socket
 import threading
 import time
@@ -157,8 +158,10 @@ def change(count: int = 100) -> tuple[float, float]:
 
 
 def crowd(clients: int = 200, most: float = 0.05) -> dict[str, float]:
-    """`clients` connections, the n-th with a latency of n / clients x `most` in one direction, all at once."""
-    late = []
+    """`clients` connections, the n-th with a latency of n / clients x `most` in one direction.
+
+    They send a millisecond apart: two hundred handlers that wake at once would first of all wait for one another.
+    """
     with tcp_server(echo) as server, faulty_link(server) as link, ExitStack() as stack:
         socks = [stack.enter_context(socket.create_connection(link.address)) for _ in range(clients)]
         while len(link.connections) < clients:
@@ -168,11 +171,24 @@ def crowd(clients: int = 200, most: float = 0.05) -> dict[str, float]:
         for sock, seconds in zip(socks, asked, strict=True):
             own[sock.getsockname()].down.latency = seconds
         threads = sum(thread.name == "faulty link" for thread in threading.enumerate())
-        sent = []
+        sent: dict[socket.socket, float] = {}
+        came: dict[socket.socket, float] = {}
+
+        def receive() -> None:
+            with selectors.DefaultSelector() as selector:
+                for sock in socks:
+                    selector.register(sock, selectors.EVENT_READ)
+                while len(came) < clients:
+                    for key, _ in selector.select():
+                        came[key.fileobj] = perf_counter()  # type: ignore[index]
+                        selector.unregister(key.fileobj)
+
+        receiver = threading.Thread(target=receive)
+        receiver.start()
         for sock in socks:
-            sent.append(perf_counter())
+            sent[sock] = perf_counter()
             sock.sendall(b"x")
-        for sock, begin, seconds in zip(socks, sent, asked, strict=True):
-            sock.recv(1)
-            late.append(perf_counter() - begin - seconds)
+            time.sleep(0.001)
+        receiver.join()
+        late = [came[sock] - sent[sock] - seconds for sock, seconds in zip(socks, asked, strict=True)]
     return {"threads": threads, "p50": percentile(late, 0.5), "p99": percentile(late, 0.99)}

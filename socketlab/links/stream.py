@@ -44,6 +44,8 @@ class StreamRelay(Relay):
         self.buffer = bytearray(READ)
         self.view = memoryview(self.buffer)
         self.pairs: dict[int, Pair] = {}
+        self.touched: set[int] = set()  # connections whose own faults have been changed
+        self.all_touched = False  # the link's have been
         self.before = {"up": Bytes(), "down": Bytes()}  # of connections that are over
 
     def knock(self, events: int) -> None:
@@ -77,10 +79,14 @@ class StreamRelay(Relay):
             if target is not None:
                 target.close()
             return
-        handle = Connection(
-            self.accepted, address, StreamFaults(self.up, self.call), StreamFaults(self.down, self.call)
-        )
-        pair = self.pairs[self.accepted] = Pair(self, client, target, handle)
+        number = self.accepted
+
+        def changed() -> None:  # of this connection only: with hundreds, to look at all of them takes milliseconds
+            self.touched.add(number)
+            super(StreamRelay, self).call()
+
+        handle = Connection(number, address, StreamFaults(self.up, changed), StreamFaults(self.down, changed))
+        pair = self.pairs[number] = Pair(self, client, target, handle)
         pair.connected = not error
         pair.settle(perf_counter())
 
@@ -95,12 +101,19 @@ class StreamRelay(Relay):
             what.due = NEVER
             what.settle(now)
 
+    def call(self) -> None:
+        self.all_touched = True
+        super().call()
+
     def look(self, now: float) -> None:
-        for pair in tuple(self.pairs.values()):
-            pair.up.look(now)
-            pair.down.look(now)
-            pair.due = NEVER
-            pair.settle(now)
+        everybody, self.all_touched = self.all_touched, False
+        numbers = [self.touched.pop() for _ in range(len(self.touched))]
+        for number in tuple(self.pairs) if everybody else numbers:
+            if (pair := self.pairs.get(number)) is not None:
+                pair.up.look(now)
+                pair.down.look(now)
+                pair.due = NEVER
+                pair.settle(now)
 
     def gone(self, pair: Pair) -> None:
         """A connection is over."""
