@@ -134,9 +134,6 @@ class Pair:
             return
         if events & OUT:
             end.blocked = False
-        if events & BROKEN and end.heard_end:
-            self.hung_up(end)
-            return
         if events & (IN | BROKEN) and not end.heard_end and end.other.open:
             room = end.outgoing.room
             if room:
