@@ -638,12 +638,33 @@ class TestNote:
         loud.cell("threading.Timer(1.5, gone.append, (1,)).start()\n" + source, at_display=connect)
         assert [kind for kind, _ in loud.messages][:2] == ["display_data", "update_display_data"]
 
-    def test_before_other_output(self, loud: Notebook, connect: Callable[[], object]) -> None:
-        """A display cannot be taken out from between others: what stays of it is empty."""
-        source = "print('before', flush=True)\nlistener.accept()[0].close()\nprint('after', flush=True)"
+    def test_between_other_output(self, loud: Notebook, connect: Callable[[], object]) -> None:
+        """What the cell has put out itself is there afterwards, in its order, and nothing else."""
+        source = """
+from IPython.display import display
+print("before", flush=True)
+display(1)
+listener.accept()[0].close()
+print("after")
+2
+"""
+        outputs = loud.cell(source, at_display=connect)
+        assert not note_in(loud)  # not yet: the first display was the cell's own, and accept() has returned
+        listed = [output.get("text") or output["data"]["text/plain"] for output in outputs]
+        assert listed == ["before\n", "1", "after\n", "2"]
+        source = source.replace("display(1)\n", "")
         outputs = loud.cell(source, at_display=connect)
         assert note_in(loud)
-        assert [output.get("data", output.get("text")) for output in outputs] == ["before\n", {}, "after\n"]
+        listed = [output.get("text") or output["data"]["text/plain"] for output in outputs]
+        assert listed == ["before\nafter\n", "2"]
+        assert loud.texts("_") == ["2"]
+
+    def test_output_that_cannot_be_sent_again(self, loud: Notebook, connect: Callable[[], object]) -> None:
+        """Where there is too much of it, the note stays in its place, emptied."""
+        source = "print('x' * 2_000_000, flush=True)\nlistener.accept()[0].close()"
+        outputs = loud.cell(source, at_display=connect)
+        assert note_in(loud)
+        assert [output.get("data", output.get("name")) for output in outputs] == ["stdout", {}]
 
     def test_in_a_function_of_another_cell(self, loud: Notebook) -> None:
         loud.cell("def wait_for(sock):\n    return sock.recv(1)")
@@ -700,6 +721,8 @@ thread.join()
                 connect()
         shown = [pair for pair in seen if pair[0] in ("display_data", "update_display_data", "clear_output")]
         assert shown == [(kind, waits) for kind in ("display_data", "update_display_data", "clear_output")]
+        loud.cell("%unload_ext socketlab")
+        assert loud.texts("'send' in vars(get_ipython().display_pub.session)") == ["False"]
 
     def test_no_note_for_what_is_no_socket_call(self, loud: Notebook) -> None:
         for source in ("import time; time.sleep(1.2)", "x = 0\nwhile x < 3 * 10**7: x += 1"):

@@ -5,8 +5,8 @@ where that cell stands (some 0.1 ms), twice a second while a note is up. A note 
 have seen the same call, not just the same line: Linux tells whether the thread has run in between.
 
 The note is a display of its own, sent with the header of the cell's request, so that it lands under that cell whatever
-else runs. When the call returns it is emptied; when the cell ends and has put out nothing itself, the output is
-cleared, so that nothing of it is saved. (An output cannot be taken out from between others: there an empty one stays.)
+else runs. When the call returns it is emptied; when the cell ends it is taken out of the outputs (`outputs` says how),
+so that nothing of it is saved.
 
 No note where runs are not counted (nbval, ``store_history=False``), where nobody is looking (`quiet`), and outside of
 Jupyter: a terminal has no place for it.
@@ -25,6 +25,7 @@ from typing import Any
 from ..interrupts import Uninterrupted
 from ..trace.awaiting import awaiting
 from ..trace.waiting import Waiting, waiting
+from .outputs import Outputs
 from .quiet import is_quiet
 from .sockets import REGISTER
 
@@ -45,19 +46,18 @@ _STYLE = (
 class Run:
     """One run of a cell, and the note under it."""
 
-    def __init__(self, info: Any, shell: Any) -> None:
+    def __init__(self, info: Any, shell: Any, outputs: Outputs) -> None:
         self.info = info
         self.thread = threading.current_thread()
         self.task = _current_task()  # a cell with `await` at the top is a task of Jupyter's event loop
         self.publisher = shell.display_pub
-        self.session = shell.display_pub.session
         self.header = shell.display_pub.parent_header
-        self.begun = monotonic()
-        self.before = self.session.message_count  # what is sent from now on is the cell's, or ours
-        self.ours = 0
+        self.request = str(self.header.get("msg_id", ""))
+        self.outputs = outputs
+        outputs.watch(self.request)
         self.same: object = None  # the wait that the last look saw,
         self.since = 0.0  # and when it was first seen
-        self.note = ""  # the display id of the note; "" before there was one
+        self.note = ""  # the display id of the note; "" where there is none
         self.shown = False
 
     def waits_for(self, explain: bool = True) -> Waiting | None:
@@ -77,24 +77,21 @@ class Run:
             self.shown = False
             self._display({})
 
-    def clear(self, error: BaseException | None = None, traceback: list[str] | None = None) -> None:
-        """Take the emptied note out of the outputs, where nothing else is there but possibly the error at the end."""
+    def clear(self) -> None:
+        """Take the note out of the outputs: clear them, and send again what else is there."""
         if not self.note:
             return
         self.empty()
         for stream in (sys.stdout, sys.stderr):
             with suppress(Exception):  # somebody may have put something else there
                 stream.flush()
-        others = self.session.message_count - self.before - self.ours
-        raised = error is not None and traceback is not None
-        if others == 0 and not raised:
-            self._send("clear_output", {"wait": False})
-            self.note = ""
-        elif others == 1 and raised:
-            self._send("clear_output", {"wait": True})  # with the next output, which is this one:
-            content = {"ename": type(error).__name__, "evalue": str(error), "traceback": traceback}
-            self._send("error", content)
-            self.note = ""
+        others = self.outputs.of(self.request)
+        if others is None:
+            return
+        self._send("clear_output", {"wait": bool(others)})  # with the next output, so that nothing flickers
+        for kind, content in others:
+            self._send(kind, content)
+        self.note = ""
 
     def _display(self, data: dict[str, str]) -> None:
         kind = "update_display_data" if self.note else "display_data"
@@ -102,9 +99,7 @@ class Run:
         self._send(kind, {"data": data, "metadata": {}, "transient": {"display_id": self.note}})
 
     def _send(self, kind: str, content: dict[str, Any]) -> None:
-        message = self.session.msg(kind, content, parent=self.header)
-        self.ours += 1
-        self.session.send(self.publisher.pub_socket, message, ident=self.publisher.topic)
+        self.outputs.send(kind, content, self.header, self.publisher)
 
 
 class Watch:
@@ -117,10 +112,14 @@ class Watch:
         self._changed = threading.Condition(threading.RLock())
         self._thread: threading.Thread | None = None
         self._stopped = False
+        session = getattr(shell.display_pub, "session", None)  # None in a terminal
+        self._outputs = Outputs(session) if session is not None else None
 
     def start(self) -> None:
         """Watch from the next cell on."""
         self._stopped = False
+        if self._outputs is not None:
+            self._outputs.start()
         self._shell.events.register("pre_run_cell", self.begin)
         self._shell.events.register("post_run_cell", self.end)
 
@@ -134,6 +133,8 @@ class Watch:
             for run in self._runs.values():
                 run.clear()
             self._runs.clear()
+            if self._outputs is not None:
+                self._outputs.stop()
             self._changed.notify_all()
             thread, self._thread = self._thread, None
         if thread is not None:
@@ -143,12 +144,11 @@ class Watch:
 
     def begin(self, info: Any) -> None:
         """A cell is about to run."""
-        publisher = self._shell.display_pub
-        if self.patience is None or not info.store_history or is_quiet() or not hasattr(publisher, "pub_socket"):
+        if self.patience is None or not info.store_history or is_quiet() or self._outputs is None:
             return
         with Uninterrupted(), self._changed:
             idle = not self._runs
-            self._runs[threading.current_thread()] = Run(info, self._shell)
+            self._runs[threading.current_thread()] = Run(info, self._shell, self._outputs)
             if self._thread is None or not self._thread.is_alive():  # not yet; or not in this process, after a fork
                 self._thread = threading.Thread(target=self._watch, name="socketlab watch", daemon=True)
                 self._thread.start()
@@ -162,8 +162,8 @@ class Watch:
             return
         with Uninterrupted(), self._changed:
             self._runs.pop(threading.current_thread(), None)
-            error = None if result is None else result.error_in_exec or result.error_before_exec
-            run.clear(error, getattr(self._shell, "_last_traceback", None))
+            run.clear()
+            run.outputs.forget(run.request)
 
     def clear(self) -> None:
         """The cell of this thread is about to put something out: take the note away first."""
