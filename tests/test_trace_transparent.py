@@ -571,7 +571,7 @@ class TestResults:
 # -- errors ------------------------------------------------------------------------------------------------------------
 
 WRONG: dict[str, Callable[[socket.socket, socket.socket], Any]] = {
-    f"{name}{args!r}": (lambda a, b, name=name, args=args: getattr(a, name)(*args))
+    re.sub(r" at 0x[0-9a-f]+", "", f"{name}{args!r}"): (lambda a, b, name=name, args=args: getattr(a, name)(*args))
     for name, cases in {
         "accept": [(1,), (1, 2)],
         "bind": [(), ("x",), ((1, 2, 3),), (("127.0.0.1", 99999999),), (("127.0.0.1", "80"),), (None,)],
