@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import functools
 import itertools
 import math
@@ -25,6 +26,7 @@ from socketlab.handlers import echo
 from socketlab.measure import Picture
 from socketlab.trace import trace
 from socketlab.trace.events import IN, OUT, Endpoint, Event, Failure, Piece
+from socketlab.trace.views.ladder_layout import Layout
 from socketlab.trace.views.ladder_picture import ladder
 from socketlab.trace.views.ladder_planning import plan
 from socketlab.trace.views.ladder_words import MONO, SANS, width
@@ -624,6 +626,134 @@ class TestLongTraces:
         picture = ladder(story.events)
         assert picture.axes[0].get_title(loc="left") == "194 of 200 datagrams reach nobody"
         assert "194 not received" in words(picture, "on arrow")
+
+
+def plan_x(events, column):
+    """Where a column's line stands."""
+    return Layout(plan(events, 60)).x[column][0]
+
+
+class TestPlaces:
+    def test_times_count_from_the_first_row(self):
+        events = [dataclasses.replace(e, start_ns=e.start_ns + 10**9, end_ns=e.end_ns + 10**9) for e in echoed()]
+        late, early = words(ladder(events), "clock"), words(ladder(echoed()), "clock")
+        assert late[0] == "0 µs"
+        assert late == early
+
+    @pytest.mark.parametrize("unit", ["µs", "ms", "s"])
+    def test_the_first_time_is_zero_in_the_unit_of_the_others(self, unit):
+        pause = {"µs": 15_000, "ms": 30_000_000, "s": 3_000_000_000}[unit]
+        times = words(ladder(echoed(pause)), "clock")
+        assert times[0] == f"0 {unit}"
+        assert all(text.endswith(f" {unit}") for text in times)
+
+    def test_of_each_arrow_beginning_and_tip_can_be_seen(self):
+        for name in ("echo", "split"):
+            picture = ladder(TRACES[name]())
+            boxes = [text.get_window_extent() for text in drawn(picture, "on arrow")]
+            for line in drawn(picture, "bytes"):
+                (x0, y0), *_, (x1, y1) = picture.axes[0].transData.transform(line.get_xydata())
+                for share in (0.02, 0.95):
+                    x, y = x0 + (x1 - x0) * share, y0 + (y1 - y0) * share
+                    assert not any(box.contains(x, y) for box in boxes), name
+
+    def test_bytes_that_are_not_read_leave_below_those_that_are(self):
+        story, (client, server) = Story(), pair()
+        sent = story.send(client, b"hello")
+        story.recv(server, 1, [(sent, 0, 1)])
+        story.call("close", server)
+        picture = ladder(story.events)
+        (cross,) = drawn(picture, "lost")
+        read, unread = sorted(drawn(picture, "bytes"), key=lambda line: -abs(line.get_xdata()[1] - line.get_xdata()[0]))
+        (x0, x1), (y0, y1) = read.get_data()
+        x, y = cross.get_xdata()[0], cross.get_ydata()[0]
+        assert y - (y0 + (y1 - y0) * (x - x0) / (x1 - x0)) > 10
+        assert words(picture, "on arrow") in (["b'h'", "b'ello'"], ["b'ello'", "b'h'"])
+        assert unread.get_ydata()[1] > read.get_ydata()[0]
+
+    @pytest.mark.parametrize("whose", ["client", "server", "listener"])
+    def test_a_bracket_stands_beside_the_calls_it_holds(self, whose):
+        story, (client, server) = Story(), pair()
+        listener = Endpoint("listener", "tcp", listening=True)
+        story.call("listen", listener)
+        story.connected(client, server, listener)
+        end = {"client": client, "server": server, "listener": listener}[whose]
+        for _ in range(100):
+            story.call("setsockopt", end, asked="SO_LINGER")
+        story.call("close", client)
+        picture = ladder(story.events)
+        (bracket,), (times,) = drawn(picture, "block"), drawn(picture, "times")
+        (label,) = [text for text in drawn(picture, "words") if text.get_text().startswith("setsockopt")]
+        picture.draw_without_rendering()
+        box, figures = label.get_window_extent(), times.get_window_extent()
+        tips = picture.axes[0].transData.transform(bracket.get_xydata())[:, 0]
+        assert times.get_text() == ("100 ×" if whose == "client" else "× 100")
+        if whose == "client":
+            assert figures.x1 < min(tips) < max(tips) < box.x0
+        else:
+            assert box.x1 < min(tips) < max(tips) < figures.x0
+        if whose != "listener":
+            gap = box.x0 - max(tips) if whose == "client" else min(tips) - box.x1
+            assert gap < 20
+
+    def test_what_another_process_reads_is_not_lost(self):
+        story = Story()
+        left, right = (
+            Endpoint(name, "unix stream", other=other) for name, other in (("left", "right"), ("right", "left"))
+        )
+        story.call("socketpair", left, result="<left>, <right>")
+        story.call("close", right)
+        story.send(left, b"anybody?")
+        story.call("recv", left, asked="100", data=b"anybody?", size=8, direction=IN)
+        picture = ladder(story.events)
+        assert not drawn(picture, "lost")
+        assert words(picture, "elsewhere") == ["read in another process"]
+        there, back = drawn(picture, "bytes")
+        assert to_hex(there.get_color()) == to_hex(back.get_color()) == "#6b737c"
+        far = plan_x(story.events, 1)
+        tip = max(head.get_xy()[:, 0].max() for head in drawn(picture, "head"))
+        assert tip == pytest.approx(far)
+        assert max(back.get_xdata()) == pytest.approx(far)
+
+    def test_a_closed_end_that_never_answers_reads_nothing(self):
+        story, (client, server) = Story(), pair()
+        story.connected(client, server)
+        story.call("close", server)
+        story.send(client, b"anybody?")
+        picture = ladder(story.events)
+        assert len(drawn(picture, "lost")) == 1
+        assert not drawn(picture, "elsewhere")
+
+    def test_headings_are_whole_where_there_is_room(self):
+        story, (client, server) = Story(), pair()
+        listener, new = Endpoint("listener", "tcp", listening=True), Endpoint("socket", "tcp")
+        story.call("create_server", listener)
+        story.connected(client, server, listener)
+        story.eof(client, story.call("close", server))
+        story.call("bind", new, failure=Failure("OSError", errno.EADDRINUSE, ""))
+        picture = ladder(story.events)
+        assert {"client", "socket", "server", "listener"} <= {text.get_text() for text in picture.axes[0].texts}
+        assert "bind() ✗ OSError EADDRINUSE" in words(picture, "words")
+        no_text_meets_another(picture)
+
+    def test_labels_of_several_ends_are_whole_and_the_longest_waits_written(self):
+        story, pairs = Story(), [pair(1), pair(2)]
+        listener = Endpoint("listener", "tcp", listening=True)
+        story.call("create_server", listener)
+        for client, server in pairs:
+            number = story.call("create_connection", client)
+            story.call("accept", listener, result=f"<{server.name}>", after=(number,))
+        sent = story.send(pairs[1][0], b"Hello?")
+        late = Failure("TimeoutError", None, "timed out")
+        story.call("recv", pairs[1][0], asked="1024", direction=IN, failure=late, takes=100_000_000)
+        closed = story.call("close", pairs[0][0])
+        story.eof(pairs[0][1], closed, since=sent)
+        picture = ladder(story.events)
+        assert not [label for label in words(picture, "words") if "…" in label]
+        assert {"create_connection()", "recv(100) → b''"} <= set(words(picture, "words"))
+        assert len(words(picture, "waits")) == 2
+        assert all("waits 100 ms" in text for text in words(picture, "waits"))
+        no_text_meets_another(picture)
 
 
 class TestLiteral:

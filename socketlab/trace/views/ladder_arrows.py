@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from ..events import IN, OUT, Event
 from .ladder_plan import CLOSING, Arrow, Plan
 from .rows import CONNECTION, RESET, Share, Traffic, datagram, ended
+from .text_arrows import _held_elsewhere as held_elsewhere
 
 
 def arrows(everything: Sequence[Event], row_of: Sequence[int], made: Plan) -> list[Arrow]:
@@ -24,6 +25,9 @@ class _Arrows:
     def __init__(self, everything: Sequence[Event], row_of: Sequence[int], made: Plan) -> None:
         self.row_of, self.plan = row_of, made
         self.traffic = Traffic(everything, made.calls)
+        elsewhere = held_elsewhere(self.traffic.by_number.values(), self.traffic)
+        lines = ((c, i, end) for c, column in enumerate(made.columns) for i, end in enumerate(column.ends))
+        self.elsewhere = {end.name: (c, i) for c, i, end in lines if end.name in elsewhere}
         self.found: dict[tuple[int, int], Arrow] = {}
         for event in made.calls:
             for share in self.traffic.got.get(event.number, ()):
@@ -78,9 +82,14 @@ class _Arrows:
             arrow.size += left
             return
         data = event.data[event.size - left :] if event.data is not None else None
-        known = whole or (event.end is not None and event.end.other != "")
+        away = self._away(event)
+        known = away is None and (whole or (event.end is not None and event.end.other != ""))
         kind = "datagram" if whole else "bytes"
-        self.lost[y] = Arrow(y, None, kind, data, left, lost=known, tls=_encrypted(event))
+        self.lost[y] = Arrow(y, None, kind, data, left, lost=known, tls=_encrypted(event), away=away)
+
+    def _away(self, event: Event) -> tuple[int, int] | None:
+        """Where the other end's line is, if another process goes on with that end."""
+        return self.elsewhere.get(event.end.other) if event.end is not None else None
 
     def _others(self, event: Event, y: int) -> Iterator[Arrow]:
         """Bytes out of nowhere; connections, ends of streams, resets."""
@@ -94,7 +103,8 @@ class _Arrows:
                 yield Arrow(y, None, CONNECTION, lost=True)
         elif event.direction == IN and event.size and event.number not in self.traffic.got:
             whole = "datagram" if datagram(event) else "bytes"
-            yield Arrow(None, y, whole, event.data, event.size, peek=event.peek, tls=_encrypted(event))
+            tls, away = _encrypted(event), self._away(event)
+            yield Arrow(None, y, whole, event.data, event.size, peek=event.peek, tls=tls, away=away)
         rows = self.plan.rows
         for start in {self._row(number) for number in self.traffic.causes(event)} if kind else ():
             cause = rows[start].event if 0 <= start < y else None

@@ -43,19 +43,22 @@ class Path:
     a: Point
     b: Point
 
-    def spots(self, long: float, row: float) -> Iterable[Point]:
-        """Places on it for words that are `long`, best first: half a row from one of its ends, then the middle."""
+    def spots(self, long: float, row: float, tail: float = 12, tip: float = 12) -> Iterable[Point]:
+        """Places on it for words that are `long`, best first: half a row from one of its ends, then the middle.
+
+        At least `tail` of it stays in sight where it begins, and `tip` where it ends.
+        """
         (x0, y0), (x1, y1) = self.a, self.b
-        if long > abs(x1 - x0) - 28:
+        whole = abs(x1 - x0)
+        if long > whole - tail - tip or not whole:
             return
         rows = max(abs(y1 - y0) / row, 1)
-        shares = [0.5, 1 - 0.5 / rows, 0.5 / rows, 0.42, 0.58, 0.35, 0.65, 0.28, 0.72, 0.2, 0.8]
+        shares = [0.5, 0.42, 0.58, 0.54, 0.62, 0.35, 0.66, 0.7, 0.28, 0.74, 0.2, 0.8]
         if rows > 1.5:
             shares = [1 - 0.5 / rows, 0.5 / rows, *shares]
-        low, high = min(x0, x1) + 12 + long / 2, max(x0, x1) - 12 - long / 2
-        for share in shares:
-            x = min(max(x0 + (x1 - x0) * share, low), high)
-            yield x, y0 + (y1 - y0) * (x - x0) / (x1 - x0)
+        low, high = (tail + long / 2) / whole, 1 - (tip + long / 2) / whole
+        for share in dict.fromkeys(min(max(share, low), high) for share in shares):
+            yield x0 + (x1 - x0) * share, y0 + (y1 - y0) * share
 
     def crosses(self, box: Box) -> bool:
         """Whether it runs through `box` (Liang and Barsky's clipping)."""

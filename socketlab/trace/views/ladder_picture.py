@@ -15,11 +15,12 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..events import Event
-from .ladder_layout import CALL, HEADING, PAPER, PITCH, SMALL, Layout
+from .ladder_captions import Captions
+from .ladder_layout import CALL, HEADING, PAPER, PITCH, Layout
 from .ladder_paper import CARD, ERROR, FADED, GHOST, GREY, INK, Box, Paper, Path, Point
 from .ladder_plan import Arrow, Plan, Row, number_of
 from .ladder_planning import plan
-from .ladder_words import GOES_ON, MONO, SANS, cut, finding, literal, on_arrow, width
+from .ladder_words import GOES_ON, MONO, SANS, cut, finding, literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +34,6 @@ _COLORS = ("#0072B2", "#007D5C", "#9A6700", "#A8507F", "#3a424b")
 _DASHES: dict[str, Any] = {
     "datagram": (0, (4, 2.2)), "connection": (0, (1, 1.5)), "end of stream": (0, (6, 1.5, 1, 1.5))
 }  # fmt: skip
-_LONG_NS = 1_000_000  # a wait that is no mere switch from one thread to another
 
 
 def ladder(events: Iterable[Event], *, title: str = "", rows: int = ROWS) -> Picture:
@@ -77,6 +77,7 @@ class _Drawing:
         self.paper = Paper(ax)
         order = sorted(what.arrows, key=lambda a: (a.kind in ("connection", "end of stream"), _rows(a)))
         self.paths = [(arrow, Path(*self._ends(arrow))) for arrow in order]
+        self.labels = [self._label(y, row) for y, row in enumerate(what.rows)]
 
     def draw(self) -> None:
         self._lifelines()
@@ -88,11 +89,7 @@ class _Drawing:
         self._blocks()
         for arrow, path in self.paths:
             self._arrow(arrow, path)
-        for y, row in enumerate(self.plan.rows):
-            if row.event is not None and row.wait is not None and not self.on.several(row.column):
-                self._how_long(y, row.column, row.wait, row.event.duration_ns)
-        for arrow, path in self.paths:
-            self._on_arrow(arrow, path)
+        Captions(self.paper, self.on, self.paths).write()
 
     def _color(self, column: int, line: int) -> str:
         """Each column has a colour; of several lines in one, each has its conversation's."""
@@ -145,12 +142,15 @@ class _Drawing:
         self.paper.text(PAPER / 2, self.on.y(y), words, size=CALL, ha="center", fontstyle="italic", color=FADED)
 
     def _blocks(self) -> None:
-        """A bracket at the right edge of calls that repeat."""
-        for (first, last, times, _), x in self.on.brackets.items():
+        """A bracket beside calls that repeat: at the right edge, or, where one end alone repeats, at its labels."""
+        places = {one: (x, 1) for one, x in self.on.brackets.items()}
+        for (first, last, times, _), (x, side) in {**places, **self.on.beside_labels(self.labels)}.items():
             top, bottom = self.on.y(first - 0.32), self.on.y(last + 0.32)
-            xs, ys = [x - 4, x, x, x - 4], [top, top, bottom, bottom]
+            xs, ys = [x - 4 * side, x, x, x - 4 * side], [top, top, bottom, bottom]
             self.ax.plot(xs, ys, color=FADED, linewidth=1.1, linestyle="-", zorder=3, gid="block")
-            self.paper.text(x + 4, (top + bottom) / 2, f"× {times}", size=CALL, fontweight="bold", gid="times")
+            words, align = (f"× {times}", "left") if side > 0 else (f"{times} ×", "right")
+            look = {"ha": align, "fontweight": "bold", "gid": "times"}
+            self.paper.text(x + 4 * side, (top + bottom) / 2, words, size=CALL, **look)
 
     # -- calls -------------------------------------------------------------------------------------------------------
 
@@ -173,26 +173,18 @@ class _Drawing:
             size = 6.8 if len(number) < 3 else 5.0
             self.paper.text(x, self.on.y(y), number, size=size, ha="center", fontweight="bold")
         lines, left = self.on.x[row.column], row.column == 0
-        words = cut(self.on.label(event, row.column), self.on.room[row.column] - 13, MONO, CALL)
         color = _failed(event) if event.failure is not None else INK
         x, side = (lines[0] - 9, "right") if left else (lines[-1] + 9, "left")
-        self.paper.text(x, self.on.y(y), words, MONO, CALL, ha=side, color=color, bbox=GHOST, gid="words")
+        self.paper.text(x, self.on.y(y), self.labels[y], MONO, CALL, ha=side, color=color, bbox=GHOST, gid="words")
 
-    def _how_long(self, y: int, column: int, wait: tuple[float, float], ns: int) -> None:
-        """How long a call waited, beside the bar, on the side of the arrows; only where there is room."""
-        from ...measure.timing import seconds_text
+    def _label(self, y: int, row: Row) -> str:
+        """The words for a call, which may stand where arrows run elsewhere, but on none of them."""
 
-        words, weight, color = f"waits {seconds_text(ns / 1e9, 2)}", "normal", FADED
-        if ns >= _LONG_NS:
-            weight, color = "bold", INK
-        long, top, bottom = width(words, SANS, SMALL, weight), self.on.y(wait[0]), self.on.y(wait[1])
-        x, side = (self.on.at(y) + 9, "left") if column == 0 else (self.on.at(y) - 9, "right")
-        left = x if side == "left" else x - long
-        for middle in ((top + bottom) / 2, top + 5, (top * 2 + bottom) / 3, bottom - 5):
-            box = Box(left - 2, middle - 5.5, left + long + 2, middle + 5.5)
-            if self.paper.is_free(box) and not any(path.crosses(box) for _, path in self.paths):
-                self.paper.text(x, middle, words, ha=side, color=color, gid="waits", fontweight=weight)
-                return
+        def is_free(x0: float, x1: float) -> bool:
+            box = Box(x0, self.on.y(y) - 6, x1 + 4, self.on.y(y) + 6)
+            return not any(path.crosses(box) for _, path in self.paths)
+
+        return self.on.label(y, is_free) if row.event is not None else ""
 
     # -- arrows ------------------------------------------------------------------------------------------------------
 
@@ -205,17 +197,30 @@ class _Drawing:
         assert known is not None
         x, y, column, lines = self.on.at(known), self.on.y(known), self.plan.rows[known].column, self.on.x
         there = lines[column - 1][-1] if column else lines[1][0] if len(lines) > 1 else self.on.right
-        away = x + (there - x) * 0.62
+        share, down = 0.62, 0.3
+        if arrow.away is not None:
+            share, there = 1.0, lines[arrow.away[0]][arrow.away[1]]
+        elif arrow.start is not None and arrow.kind == "bytes":
+            share, down = self._beside_others(arrow.start)
+        away = x + (there - x) * share
         if arrow.start is not None:
-            return (x, y), (away, y + PITCH * 0.3)
-        return (away, y - PITCH * 0.3), (x, y)
+            return (x, y), (away, y + PITCH * down)
+        return (away, y - PITCH * down), (x, y)
+
+    def _beside_others(self, y: int) -> tuple[float, float]:
+        """How far an arrow that reaches nobody goes, in shares of the way and in rows: below those that arrive.
+
+        The bytes that arrived are the earlier ones. Far below there is room enough above an arrow.
+        """
+        near = [a.stop - y for a in self.plan.arrows if a.start == y and a.stop is not None and a.stop - y <= 4]
+        return (0.45, 0.45 * max(near) + 0.75) if near else (0.62, 0.3)
 
     def _arrow(self, arrow: Arrow, path: Path) -> None:
         """The arrow itself, from rim to rim of the two marks."""
         color = GREY
         if arrow.kind == "reset" or (arrow.lost and arrow.kind == "connection"):
             color = ERROR
-        elif arrow.kind in ("bytes", "datagram") and arrow.start is not None:
+        elif arrow.kind in ("bytes", "datagram") and arrow.start is not None and arrow.away is None:
             row = self.plan.rows[arrow.start]
             color = self._color(row.column, row.line)
         rims, style = (self._rim(arrow.start), self._rim(arrow.stop)), _DASHES.get(arrow.kind, "-")
@@ -224,25 +229,6 @@ class _Drawing:
     def _rim(self, y: int | None) -> float:
         """From the middle of a row's mark to its rim."""
         return 0.0 if y is None else 7.0 if self.on.several(self.plan.rows[y].column) else 4.5
-
-    def _on_arrow(self, arrow: Arrow, path: Path) -> None:
-        """Write what travels on the arrow, where nothing else stands; shorter where there is no room."""
-        font, size = (MONO, CALL) if arrow.kind in ("bytes", "datagram") else (SANS, 8.0)
-        lock = "  " if arrow.tls else ""
-        others = [other for _, other in self.paths if other is not path]
-        for apart in (True, False):  # rather shorter words than words on another arrow
-            for words in on_arrow(arrow, self.plan):
-                long = width(lock + words, font, size)
-                for x, y in path.spots(long, PITCH):
-                    box = Box(x - long / 2 - 2, y - size * 0.68, x + long / 2 + 2, y + size * 0.68)
-                    if not self.paper.is_free(box) or (apart and any(other.crosses(box) for other in others)):
-                        continue
-                    color = ERROR if arrow.kind == "reset" else FADED if font == SANS else INK
-                    look = {"ha": "center", "color": color, "bbox": GHOST, "gid": "on arrow"}
-                    self.paper.text(x, y, lock + words, font, size, **look)
-                    if lock:
-                        self.paper.lock(x - long / 2 + 4, y)
-                    return
 
 
 def _failed(event: Event) -> str:

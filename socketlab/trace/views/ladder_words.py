@@ -13,6 +13,8 @@ from .ladder_plan import Arrow, Column, Plan, Row, role
 from .ladder_waits import moment
 
 SANS, MONO = "DejaVu Sans", "DejaVu Sans Mono"  # they come with matplotlib: the same picture on every machine
+#: What is written where bytes arrive at an end that was closed here, and that another process holds as well.
+ELSEWHERE = "read in another process"
 #: No failure, but an answer: not now.
 GOES_ON = ("BlockingIOError", "SSLWantReadError", "SSLWantWriteError", "InterruptedError")
 
@@ -116,23 +118,24 @@ def _repeats(arrow: Arrow, what: Plan) -> bool:
 
 
 def clock(rows: Sequence[Row]) -> list[str]:
-    """The reading beside each row; "" where it would repeat the one above.
+    """The time since the first row beside each row; "" where it would repeat the one above.
 
     Rows stand in the order in which things had to happen. A thread that was woken late reads its clock late, and a
     reading that goes back would puzzle: as many are shown as can be without one.
     """
-    times = [moment(row.event) if row.event is not None else None for row in rows]
-    known = [t for t in times if t is not None]
-    if not any(known):
+    read = [moment(row.event) if row.event is not None else None for row in rows]
+    zero = next((t for t in read if t is not None), 0)
+    times = [t - zero if t is not None and t >= zero else None for t in read]
+    if not any(read):
         return [""] * len(rows)
-    total = max(known)
+    total = max(t for t in times if t is not None)
     unit, size = next(((u, s) for u, s in (("s", 10**9), ("ms", 10**6)) if total >= s), ("µs", 10**3))
     places = 0 if unit == "µs" else 1 if total >= 10 * size else 2
     rising = set(_rising(times))
     said: list[str] = []
     last = ""
     for y, t in enumerate(times):
-        words = f"{t / size:,.{places}f} {unit}" if t is not None and y in rising else ""
+        words = f"{t / size:,.{places if t else 0}f} {unit}" if t is not None and y in rising else ""
         said.append(words if words != last else "")
         last = words or last
     return said
