@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import struct
 import sys
+import threading
 from typing import NamedTuple
 
 IN, OUT = "in", "out"  # what a descriptor is waited for: something to read, room to write
@@ -60,6 +61,8 @@ def system_call(native_id: int | None) -> SystemCall | None:
     """What the thread with that `Thread.native_id` is blocked in; `RUNNING`; None where the machine does not tell."""
     if not _NAMES or native_id is None:
         return None
+    if native_id == threading.get_native_id():
+        return RUNNING  # it reads this very file
     task = f"/proc/self/task/{native_id}"
     try:
         sleeps = _read(f"{task}/schedstat")
