@@ -163,7 +163,8 @@ def measure(
     with each result outside the timed part; what it raises ends the measurement, as does what `fn` raises.
 
     A sample includes two readings of the clock and one call, about 0.1 µs. The garbage collector stays on: its
-    pauses belong to what a program sees. A progress bar appears in a notebook after the first second.
+    pauses belong to what a program sees. A progress bar appears in a notebook after the first second, with a Stop
+    button that ends the measurement as `at_most` would.
 
     Raises TypeError where `fn` is not callable or is an `async def`, ValueError for rounds < 1, warmup < 0 or
     at_most <= 0.
@@ -179,7 +180,7 @@ def measure(
     clock, samples = perf_counter_ns, []
     start = clock()
     end = math.inf if at_most is None else start + at_most * 1e9
-    with Progress(label or "measuring") as bar:
+    with Progress(label or "measuring", can_stop=True) as bar:
         round_ = -warmup
         while round_ < rounds:
             began = clock()
@@ -193,7 +194,7 @@ def measure(
             if ended >= bar.due_ns:
                 bar.show(max((round_ + warmup + 1) / (rounds + warmup), (ended - start) / (end - start)))
             # Out of time: what is left of the warm-up is skipped, and one sample is taken whatever it costs.
-            round_ = round_ + 1 if ended < end else (rounds if samples else max(round_ + 1, 0))
+            round_ = round_ + 1 if ended < end and not bar.stopped else (rounds if samples else max(round_ + 1, 0))
     return Timing(tuple(samples), label)
 
 

@@ -155,7 +155,7 @@ def throughput(
     _want("rounds", rounds, rounds >= 1, "1 or more")
     name = label or f"{peer} in sends of {bytes_text(chunk)}"
     data, samples = pattern(chunk + PERIOD), list[float]()
-    with Progress(name) as bar:
+    with Progress(name, can_stop=True) as bar:
 
         def tick(share: float) -> None:
             if perf_counter_ns() >= bar.due_ns:
@@ -166,7 +166,9 @@ def throughput(
                 began = perf_counter_ns()
                 pump(sock, data, size, echo=peer == "echo", timeout=timeout, name=name, tick=tick)
                 samples.append((perf_counter_ns() - began) / 1e9)
-    return Rate(name, "bytes", size * rounds, Timing(tuple(samples), name))
+            if bar.stopped:
+                break
+    return Rate(name, "bytes", size * len(samples), Timing(tuple(samples), name))
 
 
 class _Exchange:

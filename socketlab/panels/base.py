@@ -20,10 +20,12 @@ from __future__ import annotations
 import contextlib
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import ipywidgets as widgets
+
+from ..live_widgets import close_widget, hear_at_any_time
 
 
 class Panel:
@@ -77,37 +79,6 @@ class Panel:
             Panel._shown.add(self)
             bundle = {**(self.widget._repr_mimebundle_(**kwargs) or {}), **bundle}
         return bundle
-
-
-def parts_of(widget: widgets.Widget) -> Iterator[widgets.Widget]:
-    """`widget` and what belongs to it: what a box contains, layouts and styles."""
-    parts = [getattr(widget, name, None) for name in ("layout", "style")]
-    for part in (*getattr(widget, "children", ()), *parts):
-        if isinstance(part, widgets.Widget):
-            yield from parts_of(part)
-    yield widget
-
-
-def close_widget(widget: widgets.Widget) -> None:
-    """Close `widget` and what belongs to it, which ipywidgets would leave open."""
-    for part in parts_of(widget):
-        part.close()
-
-
-def hear_at_any_time(widget: widgets.Widget) -> None:
-    """Let `widget` hear the browser while a cell runs, which is when somebody wants to press Stop.
-
-    JupyterLab sends the events of widgets to a subshell, a thread beside the one that runs cells. ipykernel 7.4 sends
-    them on to where the widget spoke last, and that is the cell that made it: they would wait until no cell runs, or
-    be dealt with in two threads at once. Where ipykernel has no such rule, nothing is done.
-    """
-    for part in parts_of(widget):
-        if hasattr(part.comm, "_reply_subshell_for"):
-            part.comm._reply_subshell_for = _as_addressed
-
-
-def _as_addressed(data: object, subshell: str | None) -> str | None:
-    return subshell
 
 
 def current_run() -> tuple[str, str]:
