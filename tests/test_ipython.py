@@ -509,6 +509,12 @@ client = socket.create_connection(theirs.server_address)
         ]
         assert quiet.texts("panel.server.closed, panel.close()") == ["(False, None)"]
 
+    def test_a_panel_without_sockets_is_not_open(self, quiet: Notebook) -> None:
+        quiet.cell("from socketlab.panels import FamilyPanel\npanel = FamilyPanel()")
+        assert quiet.texts("%lab status") == ["No socket is open in this notebook."]
+        assert quiet.texts("%lab reset") == ["Nothing was open."]
+        assert quiet.texts("panel.closed, panel.close()") == ["(False, None)"]
+
 
 class TestReset:
     def test_closes_and_counts(self, quiet: Notebook) -> None:

@@ -25,7 +25,7 @@ _MOST_HELD = 100_000  # objects looked through to find the sockets in one variab
 
 
 class Found(NamedTuple):
-    """What is open: servers and panels with what they hold, and the sockets that nobody else holds."""
+    """What is open: servers, panels that hold a socket, each with what it holds; the sockets that nobody else holds."""
 
     servers: dict[int, tuple[Any, list[socket.socket]]]  #: links as well
     panels: dict[int, tuple[Any, list[socket.socket]]]
@@ -49,7 +49,8 @@ def find(namespace: dict[str, Any]) -> Found:
         elif panel_class and issubclass(kind, panel_class) and not getattr(thing, "closed", True):
             panels.append(thing)
 
-    with_panels = {id(panel): (panel, list(held(panel, "socketlab.", SOCKET))) for panel in panels}
+    holding = ((panel, list(held(panel, "socketlab.", SOCKET))) for panel in panels)
+    with_panels = {id(panel): (panel, theirs) for panel, theirs in holding if theirs}  # the others have nothing open
     theirs = {id(server) for panel in panels for server in held(panel, "socketlab.panels", server_classes)}
     with_servers = {
         id(server): (server, list(held(server, "socketlab.", SOCKET))) for server in servers if id(server) not in theirs

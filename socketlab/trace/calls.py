@@ -120,24 +120,27 @@ def name_of(address: Any) -> Any:
     return address
 
 
-def calls_of(lane: int, chunks: Sequence[Sequence[Any]]) -> tuple[list[Call], list[Call]]:
-    """The calls of a lane: all of them, and the outermost ones in their order.
+def calls_of(lane: int, chunks: Sequence[Sequence[Any]]) -> tuple[list[Call], list[Call], list[Call]]:
+    """The calls of a lane: all of them, the outermost ones in their order, and those of links, which are not told.
 
     A call that began before others and ended after them has made them.
     """
     every: list[Call] = []
     top: list[Call] = []
+    of_links: list[Call] = []
     for chunk in chunks:
         for at in range(0, len(chunk), SLOTS):
             who = chunk[at + 2]
             if who is not None and who.hidden:
+                if who.link:
+                    of_links.append(Call(lane, chunk[at : at + SLOTS]))
                 continue
             call = Call(lane, chunk[at : at + SLOTS])
             while top and top[-1].start >= call.start:
                 top.pop().inside = call
             top.append(call)
             every.append(call)
-    return every, top
+    return every, top, of_links
 
 
 def chains_of(lane: Lane, top: Sequence[Call]) -> Iterator[list[Call]]:

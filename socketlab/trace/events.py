@@ -22,7 +22,8 @@ class Endpoint:
     `name` is its role, numbered where there are several: "client", "server 2", "listener", "left". `local` and `peer`
     are the kernel's addresses (None where it has none, or was never asked in time); `other` is the name of the end at
     the other side of a stream, "" where it is not known or not in this process. `helper` is true for an end that
-    socketlab made for itself.
+    socketlab made for itself. `link` is true where a `faulty_link` stands between this end and the other; its own
+    calls are no events.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Endpoint:
     other: str = field(default="", repr=False)
     helper: bool = field(default=False, repr=False)
     listening: bool = field(default=False, repr=False)
+    link: bool = field(default=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ class Event:
     recv and close. `layer` is "tls" for plaintext that travels encrypted, else "socket".
     `start_ns` and `end_ns` are nanoseconds of one clock, zero where the trace was opened.
     `address` is what the call was given as an address, or got with a datagram; None for most.
+    `by_link` is true where the end of a stream, or a reset, that a call found was the doing of a `faulty_link`.
     `thread` is a label without numbers that change: "main", "echo server", "thread 2".
     """
 
@@ -109,6 +112,7 @@ class Event:
     start_ns: int = field(default=0, repr=False)
     end_ns: int = field(default=0, repr=False)
     address: Any = field(default=None, repr=False)
+    by_link: bool = field(default=False, repr=False)
 
     @property
     def duration_ns(self) -> int:

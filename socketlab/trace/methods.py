@@ -184,12 +184,15 @@ def _other(recorder: Recorder) -> Any:
             else:
                 asked, moved, where = describe(recorder, who, args, named, result)
             helper = caller is not None and is_helper(caller)
+            link = caller is not None and module_of(caller).startswith("socketlab.links.")
             if caller is not None and operation.name in _SETTINGS and module_of(caller).startswith("socketlab."):
                 operation = operation.quiet
-            if operation.name == "socketpair" and where is not None and (helper or is_not_the_program(caller)):
+            if operation.name == "socketpair" and where is not None and (helper or link or is_not_the_program(caller)):
                 for end in where.ends:  # the bell of a server's door, or that of an event loop
                     end.hidden = True
                 return
+            if link and who is not None:
+                who.hidden = who.link = True
             if helper and who is not None and operation.name == "socket":
                 who.helper = True
             if helper and (failure is not None or operation.name not in _STORY or _own_affair(who, operation, where)):

@@ -37,6 +37,7 @@ from typing import Any
 
 from .calls import Call, calls_of, chains_of, ended, name_of
 from .events import IN, Failure
+from .links import Known, Links
 from .pairing import pair
 from .recorder import Lane
 from .sight import End
@@ -59,26 +60,34 @@ class Told:
         lanes: Sequence[tuple[Lane, Sequence[Sequence[Any]]]],
         opener: int | None,
         unread: dict[End, int],
+        known: Known,
         step: Callable[[float], object] = lambda share: None,
     ) -> None:
-        """`unread` bytes wait in the queues of the ends; `step` is told now and then which share is done, 0 to 1."""
+        """`unread` bytes wait in the queues of the ends; `known` is what links have told of themselves.
+
+        `step` is told now and then which share is done, 0 to 1.
+        """
         self.lanes = [lane for lane, _ in lanes]
         every: list[Call] = []
         chains: list[list[Call]] = []
+        of_links: list[Call] = []
         for index, (lane, chunks) in enumerate(lanes):
-            calls, top = calls_of(index, chunks)
+            calls, top, theirs = calls_of(index, chunks)
             every += calls
+            of_links += theirs
             chains += chains_of(lane, top)
             for call in calls:
                 if call.inside is not None and call.inside.who is None and call.inside.name.startswith("create_"):
                     call.inside.who = call.who  # create_connection that failed: its last attempt
             step(0.4 * (index + 1) / len(lanes))
-        self.partner = pair(every)
+        self.links = Links(of_links, known)
+        self.partner = pair(every + of_links)
+        unread = self.links.join(self.partner, unread)
         step(0.5)
-        tie(every, self.partner, unread)
+        tie(every, self.partner, unread, self.links)
         step(0.7)
         _connections(every, self.partner)
-        _endings(every, self.partner)
+        self.by_link = _endings(every, self.partner, self.links.cut)
         held = _closing_of_shared_ends(every)
         step(0.8)
         chains.sort(key=lambda chain: _rank(chain, self.lanes[chain[0].lane].ident == opener))
@@ -138,8 +147,12 @@ def _connections(calls: Iterable[Call], partner: dict[End, End]) -> None:
             call.comes_after(connecting[client])
 
 
-def _endings(calls: Sequence[Call], partner: dict[End, End]) -> None:
-    """``b""`` and resets come after what the other end did; a call on a shut socket after the shutting."""
+def _endings(calls: Sequence[Call], partner: dict[End, End], cut: set[End]) -> set[Call]:
+    """``b""`` and resets come after what the other end did; a call on a shut socket after the shutting.
+
+    Returns those that are the doing of a link, which `cut` what came to these ends.
+    """
+    by_link: set[Call] = set()
     closing: dict[End, list[Call]] = defaultdict(list)
     for call in calls:
         if call.name in ("shutdown", "close") and call.who is not None and not call.failed:
@@ -152,11 +165,16 @@ def _endings(calls: Sequence[Call], partner: dict[End, End]) -> None:
         other = partner.get(call.who)
         theirs = closing.get(other, ()) if other is not None else ()
         causes = [cause for cause in theirs if cause.asked != "SHUT_RD" and cause.start <= call.end]
+        if call.who in cut:
+            causes = []
         if not causes:
             mine = closing.get(call.who, ())
             causes = [cause for cause in mine if cause.lane != call.lane and cause.start <= call.end]
         if causes:  # an error comes of the close, not of the half-close before it
             call.comes_after(causes[-1 if call.failed else 0])
+        elif call.who in cut:
+            by_link.add(call)
+    return by_link
 
 
 def _closing_of_shared_ends(calls: Sequence[Call]) -> dict[Call, list[Call]]:

@@ -52,11 +52,12 @@ class Cut:
 class Lane:
     """What one thread did: its label, and its log."""
 
-    def __init__(self, thread: threading.Thread, helper: bool) -> None:
+    def __init__(self, thread: threading.Thread, outermost: str) -> None:
         self.main = thread is threading.main_thread()
         self.name = thread.name
         self.ident = thread.ident
-        self.helper = helper  # a thread of socketlab's own servers
+        self.helper = outermost.startswith("socketlab.servers")  # a thread of socketlab's own servers
+        self.link = outermost.startswith("socketlab.links")  # or of a link
         self.put_aside: list[list[Any]] = []
         self.log: list[Any] = []
 
@@ -87,6 +88,7 @@ class Recorder:
         self.closed = False
         self.faults: deque[Exception] = deque(maxlen=100)  # our own, while something was written down
         self.under_way: dict[int, Any] = {}  # see the module of that name
+        self.links: Any = None  # see the module of that name
         self._lock = threading.Lock()
 
     # -- called from the methods in `methods` ----------------------------------------------------------------------
@@ -136,7 +138,7 @@ class Recorder:
                 self.stopped_at = perf_counter()
 
     def _new_lane(self) -> list[Any]:
-        lane = Lane(threading.current_thread(), runs_for_a_server(calling_frame(1)))
+        lane = Lane(threading.current_thread(), outermost_module(calling_frame(1)))
         with self._lock:
             self.lanes.append(lane)
         self.local.lane = lane
@@ -150,14 +152,14 @@ class Recorder:
             self.payload_left = max(self.payload_left, payload)
 
 
-def runs_for_a_server(frame: FrameType | None) -> bool:
-    """Whether this is a thread of socketlab's own servers: whether its outermost code, below `threading`, is theirs."""
+def outermost_module(frame: FrameType | None) -> str:
+    """Whose thread this is: the module of its outermost code, below `threading`."""
     outermost = None
     while frame is not None:
         if module_of(frame) != "threading":
             outermost = frame
         frame = frame.f_back
-    return outermost is not None and is_helper(outermost)
+    return module_of(outermost) if outermost is not None else ""
 
 
 def is_helper(frame: FrameType) -> bool:
@@ -180,6 +182,7 @@ def current() -> Recorder | None:
 def begin(token: object, events: int, payload: int) -> Recorder:
     """A trace opens: the recorder that it shares, at work."""
     global _current
+    from .links import Known
     from .methods import install
     from .settling import wait_for_servers
     from .under_way import calls_under_way
@@ -189,6 +192,7 @@ def begin(token: object, events: int, payload: int) -> Recorder:
     with Uninterrupted(), _lock:
         if _current is None:
             recorder = Recorder(events)
+            recorder.links = Known()
             recorder.allow(events, payload)
             install(recorder)
             _current = recorder

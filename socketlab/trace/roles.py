@@ -83,10 +83,12 @@ def name_ends(told: Told, opener: int | None) -> dict[End, Endpoint]:
     many = {name for name, times in count.items() if times > 1}
     names = {end: f"{roles[end]} {number[end]}" if roles[end] in many else roles[end] for end in order}
     found = {}
+    joined = told.links.joined
     for end in order:
         partner = told.partner.get(end)
         other = names.get(partner, "") if partner is not None else ""
-        found[end] = Endpoint(names[end], end.kind, end.local, end.peer, other, end.helper, end.listening)
+        facts = end.kind, end.local, end.peer, other, end.helper, end.listening, end in joined
+        found[end] = Endpoint(names[end], *facts)
     return found
 
 

@@ -34,8 +34,8 @@ class End:
     """One socket of the kernel, as far as it was seen."""
 
     __slots__ = (
-        *("family", "helper", "hidden", "inode", "listening", "local", "origin", "peer", "proto", "tls", "type"),
-        "other",
+        *("family", "helper", "hidden", "inode", "link", "listening", "local", "origin", "peer", "proto", "tls"),
+        *("other", "type"),
     )
 
     def __init__(self) -> None:
@@ -46,6 +46,7 @@ class End:
         self.listening = False
         self.hidden = False
         self.helper = False  # made by socketlab.servers
+        self.link = False  # made by socketlab.links: then it is hidden, see the module `links`
         self.tls = False
         self.other: int | None = None  # the inode of the other end of a Unix socket, where the kernel was asked
         #: How the program came by it: "" (it was there before), "new", "connect", "accept", "left", "right".

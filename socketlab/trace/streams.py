@@ -9,6 +9,7 @@ from typing import Any
 
 from .calls import Call, ended, length, name_of
 from .events import OUT
+from .links import Links
 from .recorder import Cut
 from .sight import End
 from .under_way import UNKNOWN
@@ -17,10 +18,10 @@ MSG_PEEK, MSG_OOB = int(socket.MSG_PEEK), int(socket.MSG_OOB)
 NOT_DATA = int(getattr(socket, "MSG_ERRQUEUE", 0))  # error reports, not bytes of the stream
 
 
-def tie(calls: Iterable[Call], partner: dict[End, End], unread: dict[End, int]) -> None:
+def tie(calls: Iterable[Call], partner: dict[End, End], unread: dict[End, int], links: Links) -> None:
     """Tie each receive among `calls` to the sends whose bytes it got (`Call.got`).
 
-    `unread` says how many bytes waited in the queue of an end when the trace closed.
+    `unread` says how many bytes waited in the queue of an end, and in links on their way there, when the trace closed.
     """
     sent: dict[tuple[End, bool], list[Call]] = defaultdict(list)
     got: dict[tuple[End, bool], list[Call]] = defaultdict(list)
@@ -39,10 +40,14 @@ def tie(calls: Iterable[Call], partner: dict[End, End], unread: dict[End, int]) 
     for (end, tls), sends in sent.items():
         other = partner.get(end)
         receives = got.pop((other, tls), []) if other is not None else []
+        if other in links.joined:
+            _find_unseen(links.sends_to(other), receives, 0)
         _stream(sends, receives, unread.get(other, 0) if other is not None else 0)
     for (end, _), receives in got.items():
         _stream([], receives, unread.get(end, 0))
-    _datagrams(sorted(posted, key=ended), sorted(delivered, key=ended), partner)
+    posted.sort(key=ended)
+    delivered.sort(key=ended)
+    _datagrams(posted, links.follow(posted, delivered), partner)
 
 
 def _stream(sends: list[Call], receives: list[Call], unread: int) -> None:

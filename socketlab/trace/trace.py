@@ -17,6 +17,7 @@ from ..measure.progress import Progress
 from . import recorder
 from .calls import Call
 from .events import IN, OUT, Endpoint, Event, Failure, Piece
+from .links import Known, look
 from .methods import without_our_frames
 from .operations import flag_names
 from .order import Told, causes_of
@@ -55,6 +56,7 @@ class Trace:
         self._leave: Any = None
         self._stopped = False
         self._unread: dict[End, int] = {}
+        self._links = Known()
 
     # -- its life --------------------------------------------------------------------------------------------------
 
@@ -68,6 +70,7 @@ class Trace:
         self._opener = threading.get_ident()
         self._leave = weakref.finalize(self, recorder.end, id(self))
         self._recorder = recorder.begin(self, *self._limits)
+        look(self._recorder)
         self._opened, self._opened_ns = perf_counter(), time_ns()
         return self
 
@@ -79,6 +82,7 @@ class Trace:
             settle(self._recorder)
             self._closed = perf_counter()
             self._unread = bytes_in_queues(self._recorder)
+            self._links = self._recorder.links
             self._lanes = self._taken(self._closed)
         finally:  # whatever goes wrong, the class gets its methods back
             self._closed = self._closed or perf_counter()
@@ -121,9 +125,9 @@ class Trace:
         if self.is_open:
             assert self._recorder is not None
             taken, unread = self._taken(perf_counter()), bytes_in_queues(self._recorder)
-            return Events(taken, self._opener, self._opened, unread)
+            return Events(taken, self._opener, self._opened, unread, self._recorder.links)
         if self._told is None:
-            self._told = Events(self._lanes, self._opener, self._opened, self._unread)
+            self._told = Events(self._lanes, self._opener, self._opened, self._unread, self._links)
         return self._told
 
     @property
@@ -209,10 +213,12 @@ _MANY = 50_000  # events that take a second to look at, on a slow machine
 class Events(Sequence[Event]):
     """The calls of a trace: an `Event` is made when somebody looks at it, for a million of them would fill a memory."""
 
-    def __init__(self, lanes: list[Taken], opener: int | None, opened: float, unread: dict[End, int]) -> None:
+    def __init__(
+        self, lanes: list[Taken], opener: int | None, opened: float, unread: dict[End, int], links: Known
+    ) -> None:
         self._opened = opened
         with _uncollected(), Progress("Putting the calls in order") as bar:
-            self._told = Told(lanes, opener, unread, bar.show_if_due)
+            self._told = Told(lanes, opener, unread, links, bar.show_if_due)
             self._ends = name_ends(self._told, opener)
             self._threads = name_threads(self._told, opener)
 
@@ -283,6 +289,7 @@ class Events(Sequence[Event]):
             round((call.start - self._opened) * 1e9),
             round((call.end - self._opened) * 1e9),
             call.address,
+            call in self._told.by_link,
         )
 
     def _pieces(self, call: Call) -> tuple[Piece, ...]:

@@ -15,6 +15,7 @@ import threading
 from typing import Any, NamedTuple
 
 from .events import IN
+from .links import look
 from .operations import Extra, Operation, special
 from .recorder import Recorder
 from .sight import End, Plain
@@ -69,8 +70,12 @@ def came_back(call: UnderWay | None, opened: float, seen: float, who: End | None
 
 
 def bytes_in_queues(recorder: Recorder) -> dict[End, int]:
-    """How many bytes each end has not read yet."""
-    return {end: _unread(sock) for sock, end in recorder.ends.alive() if end.stream and not end.listening}
+    """How many bytes each end has not read yet; for a socket of a link, those that wait in the link as well."""
+    found = look(recorder)
+    for sock, end in recorder.ends.alive():
+        if end.stream and not end.listening:
+            found[end] = found.get(end, 0) + _unread(sock)
+    return found
 
 
 def _unread(sock: Any) -> int:

@@ -10,8 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from ..events import IN, OUT, Event
 from .ladder_plan import CLOSING, Arrow, Plan
-from .rows import CONNECTION, RESET, Share, Traffic, datagram, ended
-from .text_arrows import _held_elsewhere as held_elsewhere
+from .rows import CONNECTION, RESET, Share, Traffic, datagram, ended, held_elsewhere
 
 
 def arrows(everything: Sequence[Event], row_of: Sequence[int], made: Plan) -> list[Arrow]:

@@ -123,7 +123,7 @@ def _sameness(row: Row, traffic: Traffic, level: int) -> Hashable:
             event.peek,
             bool(shares),
         )
-        key += (event.direction == OUT and event.number in traffic.took, ended(event), event.layer)
+        key += (event.direction == OUT and event.number in traffic.took, ended(event), event.by_link, event.layer)
         if level == 0:
             key += (event.data, event.size, event.result, tuple((s.start, s.stop) for s in shares))
         key.append(name if level < 2 else role(name))

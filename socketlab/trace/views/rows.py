@@ -199,3 +199,17 @@ def ended(event: Event) -> str:
     if event.direction == IN and event.size == 0 and not datagram(event) and event.asked.split(",")[0] != "0":
         return END
     return ""
+
+
+def held_elsewhere(calls: Iterable[Event], traffic: Traffic) -> set[str]:
+    """The ends that were closed here and went on sending: a child process holds them as well."""
+    closed: set[str] = set()
+    found: set[str] = set()
+    for event in calls:
+        if event.end is None:
+            continue
+        if event.call == "close" and event.failure is None:
+            closed.add(event.end.name)
+        elif event.direction == IN and event.size and event.number not in traffic.got and event.end.other in closed:
+            found.add(event.end.other)
+    return found

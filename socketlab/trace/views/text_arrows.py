@@ -7,12 +7,12 @@ with the middle of a long trace, what received them says how many bytes it got.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..events import IN, OUT, Event
 from .folding import Fold
-from .rows import CONNECTION, DATAGRAM, END, RESET, Row, Share, Traffic, datagram, ended
+from .rows import CONNECTION, DATAGRAM, END, RESET, Row, Share, Traffic, datagram, ended, held_elsewhere
 from .text_sides import Sides
 from .text_words import count_bytes, letter, printable
 
@@ -30,20 +30,6 @@ class Arrow(NamedTuple):
     note: str = ""
 
 
-def _held_elsewhere(calls: Iterable[Event], traffic: Traffic) -> set[str]:
-    """The ends that were closed here and went on sending: a child process holds them as well."""
-    closed: set[str] = set()
-    found: set[str] = set()
-    for event in calls:
-        if event.end is None:
-            continue
-        if event.call == "close" and event.failure is None:
-            closed.add(event.end.name)
-        elif event.direction == IN and event.size and event.number not in traffic.got and event.end.other in closed:
-            found.add(event.end.other)
-    return found
-
-
 class Arrows:
     """The arrows of a page. `blocks` are what is shown of `made`."""
 
@@ -53,7 +39,7 @@ class Arrows:
         self.datagram_ends = {event.end.name for event in calls if event.end is not None and datagram(event)}
         # Where a datagram came from somewhere that nobody knows, none can be said to have been lost.
         self.all_known = all(e.failure or e.number in traffic.got for e in calls if e.direction == IN and datagram(e))
-        self.elsewhere = _held_elsewhere(calls, traffic)
+        self.elsewhere = held_elsewhere(calls, traffic)
         self.letters: dict[int, str] = {}
         self._give_letters(blocks)
 
@@ -74,6 +60,7 @@ class Arrows:
         """The arrow of rows that are shown as one."""
         row = every[0]
         event, there = row.first, 1 - self.sides.of(row.first)
+        by_link = " by the link" if event.by_link else ""
         shaft = DASHES if datagram(event) else SHAFT
         if row.tie == CONNECTION:
             return Arrow(way=there)
@@ -90,14 +77,14 @@ class Arrows:
         if event.direction == IN and event.failure is None and event.size is not None:
             here = 1 - there
             if ended(event):
-                return Arrow(END, here)
+                return Arrow(END + by_link, here)
             if event.size or datagram(event):
                 label = self._origin(every)
                 if event.peek:
                     return Arrow(f"looks at {label}, leaves it", here, DOTS)
                 return Arrow(label, here, shaft)
-        if event.direction == IN and ended(event) and event.after:
-            return Arrow(RESET, 1 - there)
+        if event.direction == IN and ended(event) and (event.after or by_link):
+            return Arrow(RESET + by_link, 1 - there)
         return self._connecting(event, there)
 
     def _sends(self, event: Event) -> bool:

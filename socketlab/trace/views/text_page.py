@@ -78,7 +78,7 @@ class Page:
         kinds = dict.fromkeys(_KINDS.get(kind, printable(kind)) for kind in self.sides.kinds if kind)
         if "tls" in self.sides.kinds:
             kinds.pop("tcp", None)  # the listener of TLS ends, and what they were before
-        words = ", ".join(kinds)
+        words = ", ".join(kinds) + self.sides.link
         if right or arrows:
             return left, words, right or "not in this trace"
         return f"{left} ({words})" if left and words else left, "", ""

@@ -41,6 +41,11 @@ class Sides:
         for side in (LEFT, RIGHT):
             here = [name for name in self.side if self.side[name] == side]
             self.names.append([name for name in here if name not in doors] or here)
+        #: What stands between them: words for the heading.
+        ends = (event.end for event in calls if event.end is not None and not event.end.listening)
+        streams = {end.name: end.link for end in ends}
+        some = any(streams.values())
+        self.link = "" if not some else " through a link" if all(streams.values()) else ", some through a link"
         self.of_threads = self._threads(calls)
 
     def _place(self, end: Endpoint, partners: Iterable[str], answering: Sequence[str]) -> int:
