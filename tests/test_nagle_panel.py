@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from socketlab.experiments.small_writes import SmallWrites, Way
+from socketlab.experiments.nagle import SmallWrites, Way
 from socketlab.experiments.two_writes import ONE_WRITE, REMEDIES, TWO_WRITES, Exchange
 from socketlab.panels.nagle import EXCHANGES, SIZES, NaglePanel
 from socketlab.panels.nagle_picture import cause, conversation_picture

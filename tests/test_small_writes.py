@@ -10,8 +10,8 @@ from itertools import pairwise
 
 import pytest
 
-from socketlab.experiments import small_writes as module
-from socketlab.experiments.small_writes import (
+from socketlab.experiments import nagle as module
+from socketlab.experiments.nagle import (
     WAYS,
     SmallWrites,
     Way,
@@ -100,12 +100,12 @@ class TestSteps:
             (("nodelay",), {}, "'nodelay'"),
             ((7,), {}, "not 7"),
             (("MSG_MORE + one write",), {}, "nothing more comes"),
-            ((), {"header": 0}, "header wanted 1 to 1,000,000 bytes, but got 0"),
+            ((), {"header": 0}, "header wanted a whole number of bytes from 1 to 1,000,000, but got 0"),
             ((), {"body": -1}, "body wanted"),
             ((), {"body": 2_000_000}, "body wanted"),
             ((), {"header": 1.5}, "header wanted"),
             ((), {"body": float("nan")}, "body wanted"),
-            ((), {"exchanges": 0}, "exchanges wanted 1 to 1,000, but got 0"),
+            ((), {"exchanges": 0}, "exchanges wanted a whole number of exchanges from 1 to 1,000, but got 0"),
         ],
     )
     def test_bad_arguments_are_refused_when_called(self, ways, sizes, words):

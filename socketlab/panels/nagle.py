@@ -1,6 +1,6 @@
 """NaglePanel: a request in two small writes, and switches for all that can be done about the wait in it.
 
-Below is `experiments.small_writes`; what the exchange looks like, and why, is in nagle_picture.py.
+Below is `experiments.nagle`; what the exchange looks like, and why, is in nagle_picture.py.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from ..experiments.running import Steps
-from ..experiments.small_writes import SmallWrites, Way, small_writes_steps
+from ..experiments.nagle import SmallWrites, Way, small_writes_steps
 from ..experiments.two_writes import ONE_WRITE, REMEDIES, TWO_WRITES, missing
 from ..measure.timing import bytes_text, seconds_text
 from .chart import Series, chart

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from html import escape
 
-from ..experiments.small_writes import Way
+from ..experiments.nagle import Way
 from ..experiments.two_writes import ONE_WRITE, Exchange
 from ..measure.timing import seconds_text
 from .look import BLUE, GREEN, ORANGE, RED, count

@@ -24,6 +24,7 @@ from ..measure.timing import Timing, bytes_text, seconds_text
 from ..servers import tcp_server
 from .running import Steps, run
 from .two_writes import ONE_WRITE, PATIENCE, REMEDIES, TWO_WRITES, Conversation, Exchange, missing
+from .wanted import whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -118,11 +119,9 @@ def small_writes(*ways: str, header: int = 12, body: int = 100, exchanges: int =
 
 def small_writes_steps(*ways: str, header: int = 12, body: int = 100, exchanges: int = 20) -> Steps[SmallWrites]:
     """`small_writes`, step by step: a step is one exchange. Raises ValueError at once."""
-    for name, value, most, unit in (
-        ("header", header, LONGEST, "bytes"), ("body", body, LONGEST, "bytes"), ("exchanges", exchanges, MOST, ""),
-    ):  # fmt: skip
-        if not (isinstance(value, int) and 1 <= value <= most):
-            raise ValueError(f"{name} wanted 1 to {most:,} {unit}".rstrip() + f", but got {value!r}")
+    whole("header", header, 1, LONGEST, "bytes")
+    whole("body", body, 1, LONGEST, "bytes")
+    whole("exchanges", exchanges, 1, MOST, "exchanges")
     chosen = [(label, _parse(label)) for label in dict.fromkeys(ways or WAYS)]
     return _measure(chosen, header, body, exchanges)
 
