@@ -263,9 +263,10 @@ def _same(got: Call, fresh: list[Call], every: list[Call]) -> Call | None:
         for sent in some:
             if sent.size == got.size and sent.data == got.data:
                 return sent
-    for sent in fresh:
-        if sent.size == got.size and _bits_apart(sent.data or b"", data) == 1:
-            return sent
+    for some in (fresh, every):
+        for sent in some:
+            if sent.size == got.size and _bits_apart(sent.data or b"", data) == 1:
+                return sent
     cut = (sent for sent in fresh if got.asked == got.size and (sent.data or b"").startswith(data))
     return next(cut, None)
 

@@ -32,6 +32,7 @@ Socket = socket.socket  # the class itself: a learner may bind the name to somet
 
 # What a server does that belongs to the story; all else that it calls is its own business.
 _STORY = frozenset(("accept", "close", "do_handshake", "recvfrom", "sendto"))
+_SERVING = ("recvfrom", "sendto")  # by which a server for datagrams is known that was there before the trace
 # Of what their handlers do, this is no part of the lesson.
 _SETTINGS = frozenset(("settimeout", "setblocking", "setsockopt"))
 
@@ -193,7 +194,7 @@ def _other(recorder: Recorder) -> Any:
                 return
             if link and who is not None:
                 who.hidden = who.link = True
-            if helper and who is not None and operation.name == "socket":
+            if helper and who is not None and (operation.name == "socket" or operation.name in _SERVING):
                 who.helper = True
             if helper and (failure is not None or operation.name not in _STORY or _own_affair(who, operation, where)):
                 operation = operation.quiet

@@ -10,6 +10,7 @@ from typing import Any
 from .calls import Call, ended, length, name_of
 from .events import OUT
 from .links import Links
+from .operations import Extra
 from .recorder import Cut
 from .sight import End
 from .under_way import UNKNOWN
@@ -47,6 +48,7 @@ def tie(calls: Iterable[Call], partner: dict[End, End], unread: dict[End, int], 
         _stream([], receives, unread.get(end, 0))
     posted.sort(key=ended)
     delivered.sort(key=ended)
+    _find_unseen_datagrams([*posted, *links.calls], delivered)
     _datagrams(posted, links.follow(posted, delivered), partner)
 
 
@@ -120,6 +122,17 @@ def _find_unseen(sends: list[Call], receives: list[Call], unread: int) -> None:
                 if len(data) >= size:
                     break
             call.moved = data[:size] if len(data) >= size else Cut(data, size)
+
+
+def _find_unseen_datagrams(posted: Iterable[Call], delivered: Iterable[Call]) -> None:
+    """Fill in what a recv returned that began before the trace: the first datagram that was sent there."""
+    for call in delivered:
+        if call.moved is UNKNOWN and call.who is not None:
+            sends = [sent for sent in posted if sent.operation.direction == OUT and not sent.failed]
+            first = min((sent for sent in sends if _may_be(sent, call, None)), key=ended, default=None)
+            if first is not None and first.who is not None:
+                call.moved = Cut(first.data or b"", first.size or 0)
+                call.where = Extra(address=first.who.local)
 
 
 # -- datagrams -------------------------------------------------------------------------------------------------------
