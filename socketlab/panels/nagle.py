@@ -9,8 +9,8 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ..experiments.running import Steps
 from ..experiments.nagle import SmallWrites, Way, small_writes_steps
+from ..experiments.running import Steps
 from ..experiments.two_writes import ONE_WRITE, REMEDIES, TWO_WRITES, missing
 from ..measure.timing import bytes_text, seconds_text
 from .chart import Series, chart
