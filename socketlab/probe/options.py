@@ -2,8 +2,8 @@
 
 Writing back what was read changes nothing and shows whether it may be set at all: SO_TYPE may not (ENOPROTOOPT),
 SO_MARK may not without a privilege (EPERM). The membership options cannot be read; they are tried by joining a group on
-the loopback interface. Which socket is the right kind follows from the name; where a name would mislead, `_KINDS` and
-`_EXCEPTIONS` say it. Sources: socket(7), ip(7), ipv6(7), tcp(7), udplite(7).
+the loopback interface. Which socket is the right kind follows from the name; where a name would mislead, `KINDS` and
+`EXCEPTIONS` say it. Sources: socket(7), ip(7), ipv6(7), tcp(7), udplite(7).
 """
 
 import errno
@@ -26,7 +26,7 @@ LITERALS = {  # what the course uses, Linux has, and this Python may not name: <
 }
 
 # kind of socket: family, type, protocol
-_SOCKETS = {
+SOCKETS = {
     "tcp": ("AF_INET", "SOCK_STREAM", 0),
     "udp": ("AF_INET", "SOCK_DGRAM", 0),
     "udp6": ("AF_INET6", "SOCK_DGRAM", 0),
@@ -42,7 +42,7 @@ _SOCKETS = {
 }
 
 # prefix: level, kind of socket. Levels as numbers, for Pythons that lack the SOL_ name; the first match counts.
-_KINDS = {
+KINDS = {
     "SO_J1939_": (107, "j1939"),
     "SO_VM_SOCKETS_": (40, "vsock"),
     "SO_": (socket.SOL_SOCKET, "tcp"),
@@ -54,7 +54,7 @@ _KINDS = {
     "TIPC_": (271, "tipc"),
     "LOCAL_": (0, "unix"),
 }
-_EXCEPTIONS = {
+EXCEPTIONS = {
     "SO_BROADCAST": "udp",
     "SO_PASSCRED": "unix",
     "SO_PASSSEC": "unix",
@@ -65,12 +65,12 @@ _EXCEPTIONS = {
     "IPV6_PATHMTU": "udp6 connected",
 }
 
-_VALUES_NOT_OPTIONS = ("IP_DEFAULT_", "IP_MAX_", "IP_PMTUDISC_", "IP_PORTRANGE_", "IPV6_PMTUDISC_", "IPV6_RTHDR_TYPE_")
-_TIPC_OPTIONS = ("TIPC_CONN_TIMEOUT", "TIPC_DEST_DROPPABLE", "TIPC_IMPORTANCE", "TIPC_SRC_DROPPABLE")
+VALUES_NOT_OPTIONS = ("IP_DEFAULT_", "IP_MAX_", "IP_PMTUDISC_", "IP_PORTRANGE_", "IPV6_PMTUDISC_", "IPV6_RTHDR_TYPE_")
+TIPC_OPTIONS = ("TIPC_CONN_TIMEOUT", "TIPC_DEST_DROPPABLE", "TIPC_IMPORTANCE", "TIPC_SRC_DROPPABLE")
 
 # What must have been set before a membership option can be; 239/8 is for private use (RFC 2365), and ff11 reaches no
 # further than the interface (RFC 4291, 2.7).
-_MEMBERSHIPS: dict[str, tuple[str, ...]] = {
+MEMBERSHIPS: dict[str, tuple[str, ...]] = {
     "IP_ADD_MEMBERSHIP": (),
     "IP_DROP_MEMBERSHIP": ("IP_ADD_MEMBERSHIP",),
     "IP_ADD_SOURCE_MEMBERSHIP": (),
@@ -84,36 +84,36 @@ GROUP, GROUP6 = "239.255.76.67", "ff11::4c43"
 
 _CLOCKS = ("TCP_TIMESTAMP",)  # shown without their value, which would make two passports of one machine differ
 
-_LONGEST = 512  # bytes; TCP_INFO is the longest option that the course reads: 280 bytes on Linux 6.18
+LONGEST = 512  # bytes; TCP_INFO is the longest option that the course reads: 280 bytes on Linux 6.18
 
 
 def option_trials() -> Iterator[Trial]:
     """One trial for each option that this Python names, and for those of `LITERALS` on Linux."""
-    known = {name: getattr(socket, name) for prefix in _KINDS for name in names(prefix)}
+    known = {name: getattr(socket, name) for prefix in KINDS for name in names(prefix)}
     if sys.platform == "linux":
         known = {**LITERALS, **known}
-    for name in sorted(known, key=lambda name: (list(_KINDS).index(_prefix(name)), name)):
-        if name.startswith(_VALUES_NOT_OPTIONS) or (name.startswith("TIPC_") and name not in _TIPC_OPTIONS):
+    for name in sorted(known, key=lambda name: (list(KINDS).index(_prefix(name)), name)):
+        if name.startswith(VALUES_NOT_OPTIONS) or (name.startswith("TIPC_") and name not in TIPC_OPTIONS):
             continue
-        level, kind = _KINDS[_prefix(name)]
-        kind = _EXCEPTIONS.get(name, kind)
-        family = _SOCKETS[kind][0]
-        if name in _MEMBERSHIPS:
+        level, kind = KINDS[_prefix(name)]
+        kind = EXCEPTIONS.get(name, kind)
+        family = SOCKETS[kind][0]
+        if name in MEMBERSHIPS:
             tried = f"setsockopt({name}) for a group on loopback"
             run = partial(_membership, name, level, kind)
         else:
             tried = f"getsockopt({name}) on a {kind} socket, and setsockopt of what was read"
             run = partial(_read_and_write_back, name, known[name], level, kind)
-        needs = (family, f"{family} {_SOCKETS[kind][1]}")
+        needs = (family, f"{family} {SOCKETS[kind][1]}")
         yield Trial("options", name, tried, run, needs)
 
 
 def _prefix(name: str) -> str:
-    return next(prefix for prefix in _KINDS if name.startswith(prefix))
+    return next(prefix for prefix in KINDS if name.startswith(prefix))
 
 
 def _open(kind: str) -> socket.socket:
-    family, type_, protocol = _SOCKETS[kind]
+    family, type_, protocol = SOCKETS[kind]
     sock = new_socket(getattr(socket, family), getattr(socket, type_), protocol)
     if kind == "udp6 connected":
         try:
@@ -130,7 +130,7 @@ def _read_and_write_back(name: str, option: int, level: int, kind: str) -> str:
             number = sock.getsockopt(level, option)
             sock.setsockopt(level, option, number)
             return f"{number}, read and written back"
-        value = sock.getsockopt(level, option, _LONGEST)
+        value = sock.getsockopt(level, option, LONGEST)
         shown = f"{len(value)} bytes"
         if name in _CLOCKS:
             shown = "a clock"
@@ -145,12 +145,12 @@ def _read_and_write_back(name: str, option: int, level: int, kind: str) -> str:
 
 def _membership(name: str, level: int, kind: str) -> str:
     with _open(kind) as sock:
-        for option in (*_MEMBERSHIPS[name], name):
-            sock.setsockopt(level, getattr(socket, option), _request(option))
+        for option in (*MEMBERSHIPS[name], name):
+            sock.setsockopt(level, getattr(socket, option), request_of(option))
     return "set only"
 
 
-def _request(option: str) -> bytes:
+def request_of(option: str) -> bytes:
     """The argument of a membership option: struct ip_mreq, ip_mreq_source (ip(7)) or ipv6_mreq (ipv6(7))."""
     if option.startswith("IPV6_"):
         return socket.inet_pton(socket.AF_INET6, GROUP6) + struct.pack("@I", loopback_index())
