@@ -246,6 +246,7 @@ def finding(result: LatencyByClients) -> str:
     most = max(load.clients for load in result.loads)
     last = sorted((load for load in result.loads if load.clients == most), key=lambda load: load.timing.p99)
     best, worst = last[0], last[-1]
-    who = f"{most} clients, {seconds_text(result.cost)} each" if most > 1 else f"1 client, {seconds_text(result.cost)}"
-    words = f"{who}: {worst.model} p99 {seconds_text(worst.timing.p99, 2)}"
+    who = "1 client" if most == 1 else f"{most} clients"
+    work = f"a handler {result.kind} {seconds_text(result.cost)}"
+    words = f"{who}, {work}: {worst.model} p99 {seconds_text(worst.timing.p99, 2)}"
     return words if best is worst else f"{words}, {best.model} {seconds_text(best.timing.p99, 2)}"
