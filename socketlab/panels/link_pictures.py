@@ -1,0 +1,116 @@
+"""What a conversation through a link looks like: its round trips, the sizes of its recvs, and where its bytes are.
+
+The axis of time ends now; the link's faults are those of this moment, so that a slider's change is seen before the
+first answer that it delays.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from typing import Any
+
+from ..experiments.link_talk import CHANGED, KEPT, Event
+from ..experiments.link_words import changes_in_words, fault_text
+from ..experiments.through_link import LinkProbe
+from ..links import DatagramFaults, StreamFaults
+from ..measure.timing import seconds_text
+from .chart import Level, Mark, Series, chart
+from .look import BLUE, GREEN, GREY, ORANGE, RED
+from .scale import Axis
+
+_COLOURS = {"fault": GREY, "again": GREEN, "reset": RED, "closed": RED, "refused": RED, "other": RED}
+_WORDS = {"again": "answers again", "other": "other bytes came back"}
+_APART = 0.8  # s between two marks that both have room for their words
+_AGO = Axis("seconds ago", lambda at: f"{-at:g}", -KEPT, 0.0)
+
+Faults = Mapping[str, Any]
+
+
+def link_picture(probe: LinkProbe, up: Faults, down: Faults) -> str:
+    """The conversation so far, and what is wrong with the link at this moment."""
+    marks = _marks(probe)
+    if coming := changes_in_words((probe.up, probe.down), (up, down)):
+        marks.append(Mark(0.0, ", ".join(coming.values()), GREY))
+    asked = asked_round_trip(up, down)
+    height = max([asked, *(one.took for one in probe.answered)])
+    levels = [Level(asked, f"latency asked for, both ways: {seconds_text(asked)}")] if asked else []
+    time = Axis("until the last byte is back", lambda at: seconds_text(at) if at else "0", 0.0, 1.15 * height or 1e-3)
+    trips = chart(_trips(probe), x=_AGO, y=time, marks=marks, levels=levels, height=250)
+    return f"{wrong_now(up, down)}{trips}{_recvs(probe)}{_counts(probe)}"
+
+
+def wrong_now(up: Faults, down: Faults) -> str:
+    """What is wrong in either direction, as a line."""
+    nothing = (StreamFaults if "bandwidth" in up else DatagramFaults).CHECKS
+    texts = [
+        ", ".join(fault_text(name, value) for name, value in way.items() if value != nothing[name][1]) or "nothing"
+        for way in (up, down)
+    ]
+    if texts[0] == texts[1]:
+        return f"<div>Wrong in both directions: <b>{html.escape(texts[0])}</b></div>"
+    return f"<div>Wrong on the way up: <b>{html.escape(texts[0])}</b>; down: <b>{html.escape(texts[1])}</b></div>"
+
+
+def asked_round_trip(up: Faults, down: Faults) -> float:
+    """Seconds that the latencies of both directions add."""
+    return float(up["latency"] + down["latency"])
+
+
+def _trips(probe: LinkProbe) -> list[Series]:
+    now = probe.seconds
+    whole = [one for one in probe.answered if one.end != CHANGED]
+    never = "lost" if probe.datagrams else "never answered"
+    series = [
+        Series("answered", [(one.sent - now, one.took) for one in whole], "dots", BLUE),
+        Series(never, [(one.sent - now, 0.0) for one in probe.failed], "dots", RED),
+    ]
+    if probe.datagrams:
+        changed = [(one.sent - now, one.took) for one in probe.answered if one.end == CHANGED]
+        twice = [(one.sent - now, one.took) for one in whole if len(one.sizes) > 1]
+        late = [(one.sent - now, one.took) for one in whole if one.overtaken]
+        more = (("other bytes", changed, "#cc79a7"), ("came twice", twice, ORANGE), ("overtaken", late, GREEN))
+        series += [Series(label, points, "dots", colour) for label, points, colour in more if points]
+    elif probe.ends:
+        series.append(
+            Series("end of stream after a half-close", [(at - now, took) for at, took in probe.ends], "dots", GREEN)
+        )
+    if probe.waiting and not probe.datagrams:
+        since = [(one.sent - now, now - one.sent) for one in probe.waiting]
+        series.append(Series("waiting", since, "line", ORANGE))
+    return series
+
+
+def _marks(probe: LinkProbe) -> list[Mark]:
+    marks: list[Mark] = []
+    spoken = probe.seconds + 1  # when the last mark with words is; later ones have the room before them
+    for event in reversed(probe.events):
+        words = _mark_words(event) if spoken - event.at > _APART else ""
+        spoken = event.at if words else spoken
+        marks.append(Mark(event.at - probe.seconds, words, _COLOURS[event.what]))
+    return marks
+
+
+def _mark_words(event: Event) -> str:
+    return event.words if event.what == "fault" else _WORDS.get(event.what, event.what)
+
+
+def _recvs(probe: LinkProbe) -> str:
+    """One tick for each recv, as high as the bytes that it brought."""
+    ticks = [(at - probe.seconds, float(size)) for at, size in probe.recvs]
+    size = Axis("bytes a recv", low=0.0)
+    return chart([Series("bytes that one recv brought", ticks, "bars", BLUE)], x=_AGO, y=size, height=130)
+
+
+def _counts(probe: LinkProbe) -> str:
+    """Where the bytes, or datagrams, are: one row for each direction."""
+    names = [name for name in probe.stats.up._fields if name != "taken"]
+    head = "".join(f"<th>{name}</th>" for name in names)
+    unit = "datagrams" if probe.datagrams else "bytes"
+    rows = "".join(
+        f"<tr><td class='sl-tight'>{way}: {count.taken:,} {unit} taken</td>"
+        + "".join(f"<td class='sl-tight'>{getattr(count, name):,}</td>" for name in names)
+        + "</tr>"
+        for way, count in (("up", probe.stats.up), ("down", probe.stats.down))
+    )
+    return f"<table class='sl'><thead><tr><th>what came into the link</th>{head}</tr></thead>{rows}</table>"
