@@ -100,6 +100,11 @@ class Trace:
         """True where the limit of events was reached: what happened later is missing."""
         return self._stopped
 
+    @property
+    def now_ns(self) -> int:
+        """What its clock shows: nanoseconds since it was opened, as in `Event.start_ns`; 0 before."""
+        return int((perf_counter() - self._opened) * 1e9) if self._opened else 0
+
     def __enter__(self) -> Trace:
         return self.open()
 

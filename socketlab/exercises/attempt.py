@@ -1,0 +1,225 @@
+"""What a scenario works with: the learner's function, real sockets, somebody to talk to, and what is wanted.
+
+A scenario is an ordinary function of an `Attempt`. It makes a conversation ready, lets the answer take part with
+`call`, and says with `equal` and `want` what has to be so. Threads and sockets that it takes from here end with it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from typing import Any
+
+from ..handlers import StreamHandler
+from ..servers import tcp_server
+from ..servers.stream import StreamServer
+from .seen import Seen
+
+PEER = "peer of the exercise"  #: name of the threads beside; a trace shows it
+ANSWER = "answer"  #: name of the thread in which the answer runs
+
+PATIENCE = 5.0  # seconds after which a socket of a scenario gives up: later than any deadline
+
+
+class Unmet(Exception):
+    """What was wanted did not come."""
+
+    def __init__(self, expected: str, came: str) -> None:
+        super().__init__(f"expected {expected}, came {came}")
+        self.expected, self.came = expected, came
+
+
+class Raised(Exception):
+    """The answer raised what nobody wanted; it is the cause of this exception."""
+
+
+class Attempt:
+    """One scenario's try of an answer."""
+
+    def __init__(self, function: Callable[..., Any], wants: str, seen: Seen) -> None:
+        self.function, self.wants, self.seen = function, wants, seen
+        self.spans: list[tuple[int, int | None]] = []  #: of each call of the answer: begin and end, ns of the trace
+        self.clock: Callable[[], int] = lambda: 0  #: the trace's; set by whoever runs the scenario
+        self._stack = ExitStack()
+        self._beside: list[tuple[threading.Thread, list[BaseException]]] = []
+        self._before: set[int] = set()
+
+    # -- the answer ------------------------------------------------------------------------------------------------
+
+    def call(self, *arguments: Any, **named: Any) -> Any:
+        """Call the answer and return what it returns. What it raises ends the scenario."""
+        try:
+            return self._call(arguments, named)
+        except BaseException as exc:
+            if self.seen.expected == "":
+                self.seen.expected = f"{self.wants} returns"
+            self.seen.came = _raised(exc)
+            raise Raised from exc
+
+    def raises(self, kinds: type[BaseException] | tuple[type[BaseException], ...], *arguments: Any) -> BaseException:
+        """Call the answer, which has to raise one of `kinds`, and return the exception."""
+        wanted = kinds if isinstance(kinds, tuple) else (kinds,)
+        names = " or ".join(kind.__name__ for kind in wanted)
+        self.seen.expected = f"it raises {names}"
+        try:
+            result = self._call(arguments, {})
+        except wanted as exc:
+            self.seen.expected, self.seen.error = "", None
+            return exc
+        except BaseException as exc:
+            self.seen.came = _raised(exc)
+            raise Raised from exc
+        raise Unmet(f"it raises {names}", f"it returned {shown(result)}")
+
+    def _call(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        seen = self.seen
+        seen.returned, seen.result, seen.error = False, None, None
+        before = _sockets()
+        self.spans.append((self.clock(), None))
+        try:
+            result = self.function(*arguments, **named)
+            seen.returned, seen.result = True, result
+        except BaseException as exc:
+            seen.error = exc
+            raise
+        finally:
+            self.spans[-1] = (self.spans[-1][0], self.clock())
+            kept = {sock.fileno() for sock in _sockets_in(seen.result)}
+            seen.left_open = len(_sockets() - before - kept)
+        return result
+
+    # -- what has to be so -----------------------------------------------------------------------------------------
+
+    def want(self, so: object, expected: str, came: str) -> None:
+        """`so` has to be true; `expected` and `came` say what it is about."""
+        if not so:
+            raise Unmet(expected, came)
+
+    def equal(self, came: object, expected: object, what: str = "") -> None:
+        """`came` has to be of the same type as `expected`, or of a subtype, and equal to it."""
+        same = came == expected and isinstance(came, type(expected))
+        prefix = f"{what} " if what else ""
+        self.want(same, f"{prefix}{shown(expected)}", f"{prefix}{shown(came)}")
+
+    def nothing_left_open(self) -> None:
+        """The answer's last call must have closed or returned every socket that it opened."""
+        n = self.seen.left_open
+        self.want(n == 0, "every socket that it opened is closed", f"{n} still open when it returned")
+
+    # -- the others ------------------------------------------------------------------------------------------------
+
+    def connection(self) -> tuple[socket.socket, socket.socket]:
+        """Both ends of a TCP connection over loopback: the first is for the answer, the second for the scenario.
+
+        The first has no timeout, as a socket has unless somebody sets one; the second gives up after some seconds.
+        """
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            ours = self.keep(socket.create_connection(listener.getsockname(), PATIENCE))
+            theirs, _ = listener.accept()
+        self.keep(theirs)
+        return theirs, ours
+
+    def server(self, handler: StreamHandler) -> StreamServer:
+        """A loopback server that runs `handler` for each connection, until the scenario is over."""
+        return self._stack.enter_context(tcp_server(handler))
+
+    def listener(self, backlog: int = 16) -> socket.socket:
+        """A listening socket that nobody serves."""
+        return self.keep(socket.create_server(("127.0.0.1", 0), backlog=backlog))
+
+    def closed_port(self) -> tuple[str, int]:
+        """An address at which nobody listens, and nobody will for the time being: it is bound, and does not listen."""
+        sock = self.keep(socket.socket())
+        sock.bind(("127.0.0.1", 0))
+        host, port = sock.getsockname()
+        return host, port
+
+    def keep(self, sock: socket.socket) -> socket.socket:
+        """Close `sock` when the scenario is over."""
+        self._stack.callback(sock.close)
+        return sock
+
+    def beside(self, function: Callable[..., object], *arguments: Any) -> threading.Thread:
+        """Run `function` in a thread beside the answer. What it raises ends the scenario, unless its peer has gone."""
+        errors: list[BaseException] = []
+
+        def body() -> None:
+            try:
+                function(*arguments)
+            except (ConnectionError, TimeoutError):
+                pass  # the answer hung up, or never did its part: that is what the scenario will find
+            except BaseException as exc:
+                errors.append(exc)
+
+        thread = threading.Thread(target=body, name=PEER, daemon=True)
+        self._beside.append((thread, errors))
+        thread.start()
+        return thread
+
+    def end(self) -> None:
+        """Close what was kept, wait for the threads beside, and raise what went wrong in one of them."""
+        self._stack.close()
+        for thread, errors in self._beside:
+            thread.join(1.0)
+            if errors:
+                raise errors[0]
+
+
+def until(condition: Callable[[], object], seconds: float = 1.0) -> bool:
+    """Whether `condition` comes true within that time: for what another thread, or the kernel, brings about."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.001)
+    return True
+
+
+def shown(value: object, most: int = 80) -> str:
+    """A value in a sentence: its `repr`, cut; of long bytes the beginning and the number."""
+    if isinstance(value, (bytes, bytearray)) and len(value) > most // 2:
+        return f"{bytes(value[: most // 4])!r}… {len(value):,} bytes"
+    try:
+        text = repr(value)
+    except Exception as exc:  # a learner's class may have any __repr__
+        text = f"<{type(value).__name__} whose repr raised {type(exc).__name__}>"
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _raised(error: BaseException) -> str:
+    words = str(error).splitlines()[0] if str(error).strip() else ""
+    return f"it raised {type(error).__name__}{': ' if words else ''}{words[:200]}"
+
+
+def _sockets() -> set[int]:
+    """The descriptors of this process that are sockets; none where the system does not list them."""
+    found: set[int] = set()
+    try:
+        names = os.listdir("/proc/self/fd")
+    except OSError:
+        return found
+    for name in names:
+        try:
+            if os.readlink(f"/proc/self/fd/{name}").startswith("socket:"):
+                found.add(int(name))
+        except OSError:
+            continue
+    return found
+
+
+def _sockets_in(value: object, depth: int = 2) -> Iterable[socket.socket]:
+    """The sockets in what an answer returned: itself, or in a list, a tuple, a dict, or an object's attributes."""
+    if isinstance(value, socket.socket):
+        yield value
+    elif depth and isinstance(value, dict):
+        for part in value.values():
+            yield from _sockets_in(part, depth - 1)
+    elif depth and isinstance(value, (list, tuple, set, frozenset)):
+        for part in value:
+            yield from _sockets_in(part, depth - 1)
+    elif depth and hasattr(value, "__dict__") and not isinstance(value, type):
+        yield from _sockets_in(vars(value), depth - 1)

@@ -1,0 +1,1 @@
+"""The exercises themselves, one file per notebook; every file here is found by itself."""

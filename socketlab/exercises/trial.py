@@ -1,0 +1,216 @@
+"""Trying an answer: one scenario after the other, each in a thread that is watched and traced, under a deadline.
+
+The first scenario that fails ends the trial. What was seen of it is put together, and the misconceptions are asked in
+turn, the exercise's own before those that any answer can have. All this happens in the process of the answer; where
+that is, and who makes sure that it ends, is for `isolation` to say.
+"""
+
+from __future__ import annotations
+
+import linecache
+import socket
+import sys
+import threading
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from types import FrameType
+from typing import Any
+
+from ..trace import trace
+from ..trace.events import Event
+from ..trace.own_lines import is_library, own_line
+from ..trace.system_call import RUNNING, system_call
+from ..trace.waiting import waiting
+from . import known
+from .attempt import ANSWER, PEER, Attempt, Raised, Unmet
+from .definition import TOTAL, Exercise, Scenario
+from .seen import LOOKS, Seen
+from .verdict import FAILED, NOT_ATTEMPTED, PASSED, Verdict
+
+EVENTS = 5000  # calls of a scenario that are recorded: an answer that spins makes a million a second
+
+
+class Trial:
+    """One run of all scenarios. `began` is called with the number of each scenario before it begins."""
+
+    def __init__(
+        self,
+        exercise: Exercise,
+        function: Callable[..., Any],
+        *,
+        began: Callable[[int], object] = lambda number: None,
+        printed: Callable[[], str] = lambda: "",
+    ) -> None:
+        self.exercise, self.function = exercise, function
+        self.began, self.printed = began, printed
+
+    def run(self) -> Verdict:
+        """Raises what a scenario raises that is itself in error; whatever the answer does becomes a verdict."""
+        start = time.monotonic()
+        names = tuple(self.exercise.scenarios)
+        for number, (name, scenario) in enumerate(self.exercise.scenarios.items()):
+            self.began(number)
+            limit = min(self.exercise.deadline, TOTAL - (time.monotonic() - start))
+            seen, failed = self._try(name, scenario, max(limit, 0.05))
+            took = time.monotonic() - start
+            if failed and isinstance(seen.error, NotImplementedError) and not seen.calls:
+                return Verdict(self.exercise.name, NOT_ATTEMPTED, names, seconds=took)
+            if failed:
+                key, cause, advice = diagnose(self.exercise, seen)
+                return Verdict(
+                    self.exercise.name, FAILED, names, number, seen.expected, seen.came, seen.line, key, cause, advice,
+                    self.printed(), took,
+                )  # fmt: skip
+        return Verdict(self.exercise.name, PASSED, names, len(names), seconds=time.monotonic() - start)
+
+    def _try(self, name: str, scenario: Scenario, limit: float) -> tuple[Seen, bool]:
+        """One scenario: what was seen, and whether it failed."""
+        seen = Seen(scenario=name)
+        attempt = Attempt(self.function, self.exercise.wants, seen)
+        trouble: list[BaseException] = []
+        seen_trace = trace(events=EVENTS)
+        attempt.clock = lambda: seen_trace.now_ns
+
+        def body() -> None:
+            try:
+                scenario(attempt)
+                attempt.end()
+                attempt.nothing_left_open()
+            except BaseException as exc:
+                trouble.append(exc)
+
+        others = set(threading.enumerate())
+        thread = threading.Thread(target=body, name=ANSWER, daemon=True)
+        with _unclosed_sockets(seen), seen_trace:
+            before = _surface()
+            thread.start()
+            thread.join(limit)
+            if thread.is_alive():
+                _look_at(thread, seen)
+                seen = replace(seen)  # what it does from now on does not count
+                _ask_to_end(thread)  # or it would take the interpreter from those who look at what was seen
+            seen.patched = _replaced(before)
+            seen.events = tuple(seen_trace.events)
+        new = [one for one in threading.enumerate() if one not in others and one is not thread]
+        seen.threads = tuple(one.name for one in new if not one.name.startswith(PEER))
+        seen.calls = tuple(_of_the_answer(seen.events, attempt.spans))
+        seen.printed = self.printed()
+        if seen.timed_out:
+            seen.expected = seen.expected or f"{self.exercise.wants} returns"
+            seen.came = f"nothing within {limit:.1f} s"
+            return seen, True
+        return seen, self._failed(trouble, seen)
+
+    def _failed(self, trouble: list[BaseException], seen: Seen) -> bool:
+        for problem in trouble:
+            if isinstance(problem, Unmet):
+                seen.expected, seen.came = problem.expected, problem.came
+            elif isinstance(problem, Raised):
+                assert seen.error is not None
+                seen.line = seen.line or raised_at(seen.error)
+            else:
+                raise problem
+        if not trouble and seen.unclosed:
+            seen.expected, seen.came = "every socket is closed by the answer", "the garbage collector closed one"
+        if not trouble and seen.patched:
+            seen.expected, seen.came = "the module socket as it was", "it was changed"
+        return bool(trouble or seen.unclosed or seen.patched)
+
+
+def diagnose(exercise: Exercise, seen: Seen) -> tuple[str, str, str]:
+    """Key, cause and advice of the first misconception that fits."""
+    for misconception in (*exercise.misconceptions, *known.KNOWN):
+        cause = misconception.diagnose(seen)
+        if cause:
+            return misconception.key, cause, misconception.advice
+    raise LookupError("no misconception fits, and the last one fits always")
+
+
+def _of_the_answer(events: Sequence[Event], spans: Sequence[tuple[int, int | None]]) -> Iterator[Event]:
+    """The calls of the answer: made in its thread while it was called, or in threads that it has started."""
+    for event in events:
+        if event.inside is not None or event.housekeeping or event.call in LOOKS:
+            continue
+        if event.thread == ANSWER:
+            if any(begin <= event.start_ns and (end is None or event.start_ns <= end) for begin, end in spans):
+                yield event
+        elif not event.thread.startswith((PEER, "main")) and not event.thread.endswith(" server"):
+            yield event
+
+
+# -- where an answer stands --------------------------------------------------------------------------------------------
+
+
+def _look_at(thread: threading.Thread, seen: Seen) -> None:
+    """Its time is up: is it blocked, does it sleep, or does it run; and in which line?"""
+    seen.timed_out = True
+    seen.waiting = waiting(thread)
+    frame = sys._current_frames().get(thread.ident or 0)
+    if seen.waiting is not None:
+        seen.line = line_of(seen.waiting.file, seen.waiting.line)
+    elif frame is not None:
+        call = system_call(thread.native_id)
+        seen.asleep = call is not None and call is not RUNNING
+        own, _ = own_line(frame)
+        seen.line = line_of(own.f_code.co_filename, own.f_lineno or 0) if own is not None else ""
+
+
+def _ask_to_end(thread: threading.Thread) -> None:
+    """Raise SystemExit in a thread; it hears of that at its next line of Python, if it ever comes to one."""
+    import ctypes
+
+    if thread.ident is not None:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
+
+
+def raised_at(error: BaseException) -> str:
+    """The learner's innermost line among those that the exception came through; "" where there is none."""
+    own: FrameType | None = None
+    number = 0
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        if not is_library(frame.f_code.co_filename):
+            own, number = frame, line
+    return line_of(own.f_code.co_filename, number) if own is not None else ""
+
+
+def line_of(file: str, number: int) -> str:
+    """``line 3: data = sock.recv(size)``; a cell's lines are counted from its first."""
+    text = linecache.getline(file, number).strip()
+    return f"line {number}: {text}" if text else f"line {number}"
+
+
+# -- what it leaves behind ---------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _unclosed_sockets(seen: Seen) -> Iterator[None]:
+    """Count the sockets that nobody closed but the garbage collector: Python says so in a ResourceWarning."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".* while a trace was open", RuntimeWarning)  # `patched` tells
+        warnings.simplefilter("always", ResourceWarning)
+        usual = warnings.showwarning
+
+        def noted(message: Any, category: Any, *rest: Any, **more: Any) -> None:
+            if issubclass(category, ResourceWarning) and str(message).startswith("unclosed <socket"):
+                seen.unclosed += 1
+            else:
+                usual(message, category, *rest, **more)
+
+        warnings.showwarning = noted
+        yield
+
+
+def _surface() -> dict[str, Any]:
+    """The module socket and its class, name by name."""
+    names = {f"socket.{name}": value for name, value in vars(socket).items() if not name.startswith("__")}
+    of_class = {f"socket.socket.{name}": value for name, value in vars(socket.socket).items()}
+    return {**names, **of_class}
+
+
+def _replaced(before: dict[str, Any]) -> tuple[str, ...]:
+    now = _surface()
+    return tuple(name for name in sorted({*before, *now}) if before.get(name) is not now.get(name))

@@ -1,0 +1,85 @@
+"""What came of a check: frozen, sent from one process to another as JSON, shown as text and as a card."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+
+NOT_ATTEMPTED, PASSED, FAILED = "not attempted", "passed", "failed"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome of one check of one exercise.
+
+    `outcome` is "not attempted", "passed" or "failed". `scenarios` are the names of all, in order; the first `done` of
+    them passed, and where the outcome is "failed" the next one did not: `expected` and `came` say what was wanted and
+    what happened, `where` is the learner's line, `key` names the misconception behind it, `cause` and `advice` are a
+    sentence each. `printed` is the beginning of what the learner's code printed. `seconds` is how long it took.
+    """
+
+    exercise: str
+    outcome: str
+    scenarios: tuple[str, ...] = ()
+    done: int = 0
+    expected: str = ""
+    came: str = ""
+    where: str = ""
+    key: str = ""
+    cause: str = ""
+    advice: str = ""
+    printed: str = ""
+    seconds: float = field(default=0.0, repr=False, compare=False)
+
+    @property
+    def passed(self) -> bool:
+        return self.outcome == PASSED
+
+    @property
+    def failed_scenario(self) -> str:
+        """The name of the scenario that failed; "" where none did, or where it did not come to scenarios."""
+        failed = self.outcome == FAILED and self.done < len(self.scenarios)
+        return self.scenarios[self.done] if failed else ""
+
+    @property
+    def headline(self) -> str:
+        """``recv_exactly: passed 4 of 4``."""
+        if self.outcome == NOT_ATTEMPTED:
+            return f"{self.exercise}: not attempted"
+        if self.outcome == PASSED:
+            return f"{self.exercise}: passed {self.done} of {len(self.scenarios)}"
+        return f"{self.exercise}: not yet, {self.done} of {len(self.scenarios)} passed"
+
+    def text(self) -> str:
+        """Everything as plain text, the same on each run of the same answer."""
+        lines = [self.headline]
+        if self.outcome != NOT_ATTEMPTED:
+            lines += [f"  ✓ {name}" for name in self.scenarios[: self.done]]
+        if self.outcome == FAILED:
+            if self.failed_scenario:
+                lines.append(f"  ✗ {self.failed_scenario}")
+            for label, words in self.details():
+                first, *rest = words.splitlines() or [""]
+                lines += [f"    {label + ':':<10}{first}", *(" " * 14 + line for line in rest)]
+            lines += [self.cause, self.advice]
+        return "\n".join(filter(None, lines))
+
+    def details(self) -> list[tuple[str, str]]:
+        """What was wanted, what came, and where: label and words."""
+        pairs = [("expected", self.expected), ("came", self.came), ("at", self.where), ("printed", self.printed)]
+        return [(label, words) for label, words in pairs if words]
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Verdict:
+        """Raises ValueError for what is no verdict."""
+        try:
+            fields = json.loads(text)
+            return cls(**{**fields, "scenarios": tuple(fields["scenarios"])})
+        except (TypeError, KeyError) as exc:
+            raise ValueError(f"this is no verdict: {text[:80]!r}") from exc
+
+    def __str__(self) -> str:
+        return self.text()
