@@ -261,7 +261,9 @@ class AddressPanel(Panel):
                 widget.value = picture
 
     def _refused(self, why: str) -> str:
-        flag = "AI_NUMERICHOST" if host_leaves(self.question.host) else "AI_NUMERICSERV"
+        asked = self.question
+        of_host = host_leaves(asked.host, number(asked.family), number(*asked.flags))
+        flag = "AI_NUMERICHOST" if of_host else "AI_NUMERICSERV"
         return refusal_picture(why, flag, allowed=self.may_leave.value, note=in_ascii(self.question.host))
 
     def _draw_name(self, answer: Answer | None) -> str:
@@ -309,6 +311,5 @@ def _text(name: str, value: str, tooltip: str) -> Any:
 
 
 def _box(name: str, tooltip: str) -> Any:
-    return widgets.Checkbox(
-        description=name, tooltip=tooltip, indent=False, layout=widgets.Layout(width="auto", max_width=FITS)
-    )
+    layout = widgets.Layout(width="auto", max_width=FITS, margin="2px 16px 2px 2px")
+    return widgets.Checkbox(description=name, tooltip=tooltip, indent=False, layout=layout)

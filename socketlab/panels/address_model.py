@@ -189,7 +189,8 @@ def value(text: str) -> str | bytes | None:
 
 def service(text: str) -> Service:
     """As `value`, but digits without quotes are an int."""
-    return int(text) if text.strip().lstrip("-").isdecimal() and len(text) < 30 else value(text)
+    digits = text.strip().removeprefix("-")
+    return int(text) if digits.isascii() and digits.isdecimal() and len(digits) < 30 else value(text)
 
 
 def number(*names: str) -> int:

@@ -61,7 +61,7 @@ def remarks(answer: Answer) -> Iterator[str]:
             "lowest 16 without a word. Others refuse; bind() and connect() of Python raise OverflowError."
         )
     elif isinstance(asked, int) and asked > 65535:
-        yield "A port has 16 bits, so 65535 is the last. This C library checks it; glibc keeps the lowest 16 bits instead."
+        yield "A port has 16 bits: 65535 is the last. This C library checks it; glibc keeps the lowest 16 bits instead."
     repeated = len(rows) - len(distinct(rows))
     if repeated:
         yield (
