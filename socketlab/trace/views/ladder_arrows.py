@@ -65,6 +65,8 @@ class _Arrows:
         arrow.peek, arrow.tls = receiver.peek, _encrypted(receiver)
         if kind == "datagram" and sender is not None:
             arrow.cut = (sender.size or 0) - size
+            if data is not None and receiver.data is not None and data != receiver.data:
+                arrow.came = receiver.data
         self.found[start, stop] = arrow
 
     def _unread(self, event: Event) -> None:
@@ -105,6 +107,8 @@ class _Arrows:
             tls, away = _encrypted(event), self._away(event)
             yield Arrow(None, y, whole, event.data, event.size, peek=event.peek, tls=tls, away=away)
         rows = self.plan.rows
+        if kind and event.by_link:
+            yield Arrow(None, y, kind)
         for start in {self._row(number) for number in self.traffic.causes(event)} if kind else ():
             cause = rows[start].event if 0 <= start < y else None
             if cause is None or (rows[start].column, rows[start].line) == (rows[y].column, rows[y].line):

@@ -1,6 +1,7 @@
 """What is written on a ladder where there is room for it: how long a call waited, and what travels on an arrow.
 
-Words never stand on words, and on arrows other than their own only where there is no other place. Of an arrow enough
+Words never stand on words, nor on the cross of what was lost; how long a call waited is left out rather than written on
+an arrow. What travels is written on its own arrow, and on others only where there is no other place. Of an arrow enough
 must stay in sight at both of its ends for the eye to follow it: rather than hide it, the words are shortened.
 """
 
@@ -11,8 +12,9 @@ from typing import Any
 
 from ..events import Event
 from .ladder_layout import CALL, PITCH, SMALL, Layout
-from .ladder_paper import ERROR, FADED, GHOST, INK, Box, Paper, Path
+from .ladder_paper import CROSS, ERROR, FADED, GHOST, INK, Box, Paper, Path
 from .ladder_plan import Arrow, Row, number_of
+from .ladder_waits import WAITED_NS
 from .ladder_words import ELSEWHERE, MONO, SANS, on_arrow, width
 
 LONG_NS = 1_000_000  # a wait that is no mere switch from one thread to another
@@ -28,7 +30,10 @@ class Captions:
         self.paper, self.on, self.paths, self.plan = paper, on, paths, on.plan
 
     def write(self) -> None:
-        """All of them, the waits first."""
+        """All of them, the waits first. What hides a cross would hide that something was lost."""
+        for arrow, (_, (x, y)) in ((arrow, (path.a, path.b)) for arrow, path in self.paths):
+            if arrow.lost:
+                self.paper.taken.append(Box(x - CROSS, y - CROSS, x + CROSS, y + CROSS))
         for arrow, path in self.paths:
             if arrow.away is not None and arrow.start is not None:
                 self._elsewhere(arrow.away[0], path)
@@ -49,7 +54,8 @@ class Captions:
 
     def _waits(self) -> list[tuple[int, Row]]:
         """The rows whose waiting time is written; where several ends share a column, the longest only."""
-        rows = [(y, row) for y, row in enumerate(self.plan.rows) if row.event is not None and row.wait is not None]
+        every = ((y, row) for y, row in enumerate(self.plan.rows) if row.event is not None and row.wait is not None)
+        rows = [(y, row) for y, row in every if row.event and row.event.duration_ns >= WAITED_NS]
         shown = [(y, row) for y, row in rows if not self.on.several(row.column)]
         for column in filter(self.on.several, range(len(self.on.x))):
             mine = [(row.event.duration_ns, y, row) for y, row in rows if row.event and row.column == column]
@@ -75,13 +81,11 @@ class Captions:
         if self.on.several(column):
             x, left = (x + 3, left + 3) if side == "left" else (x - 3, left - 3)  # the marks there are larger
             places += [bottom + 4]
-        for apart in (True, False) if self.on.several(column) else (True,):
-            for middle in places:
-                box = Box(left - 2, middle - 5.5, left + long + 2, middle + 5.5)
-                if not self.paper.is_free(box) or (apart and any(path.crosses(box) for _, path in self.paths)):
-                    continue
+        for middle in places:
+            box = Box(left - 2, middle - 5.5, left + long + 2, middle + 5.5)
+            if self.paper.is_free(box) and not any(path.crosses(box) for _, path in self.paths):
                 look: dict[str, Any] = {"ha": side, "color": color, "gid": "waits", "fontweight": weight}
-                self.paper.text(x, middle, words, **look, bbox=None if apart else GHOST)
+                self.paper.text(x, middle, words, **look)
                 return
 
     def _on_arrow(self, arrow: Arrow, path: Path) -> None:
@@ -93,7 +97,7 @@ class Captions:
             for words in on_arrow(arrow, self.plan):
                 long = width(lock + words, font, size)
                 for x, y in path.spots(long, PITCH, tail, min(tip, 14.0) if arrow.lost else tip):
-                    box = Box(x - long / 2 - 2, y - size * 0.68, x + long / 2 + 2, y + size * 0.68)
+                    box = Box(x - long / 2 - 4, y - size * 0.68, x + long / 2 + 4, y + size * 0.68)
                     if not self.paper.is_free(box) or (apart and any(other.crosses(box) for other in others)):
                         continue
                     color = ERROR if arrow.kind == "reset" else FADED if font == SANS else INK

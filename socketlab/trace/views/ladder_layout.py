@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import pairwise
 
+from ..events import Event
 from .ladder_plan import Plan
-from .ladder_words import ELSEWHERE, MONO, SANS, clock, cut, heading, labels, on_arrow, width
+from .ladder_words import ELSEWHERE, MONO, SANS, clock, cut, heading, labels, on_arrow, width, with_spare
 
 PAPER = 520.0  # between the margins of 7.5 in
 CALL, SMALL, HEADING = 8.5, 7.5, 9.5  # font sizes
@@ -18,6 +19,8 @@ PITCH = 19.5  # between rows
 HEAD = 30.0  # above the first row: the headings
 _ARROW = 110.0, 190.0  # room for an arrow, at least, and at most: some twenty bytes on it
 _TIGHT = 64.0  # room for an arrow where words would have to be cut
+LINK = "link"  # the heading of what stands between two columns
+_SPARE = 24.0  # what words on an arrow need beside their length to stand wherever other arrows leave room
 _APART = 18.0  # between two headings, their frames included
 # How far words are shortened, for calls and for calls that failed, until all fit.
 _SHORTER = ((0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 3))
@@ -34,7 +37,13 @@ class Layout:
         self.gutter = 16 + max((width(words, SANS, SMALL) for words in self.clock), default=0)
         self.beside = [0.0] * len(what.rows)  # room that brackets take beside a row's label
         self.brackets, self.right = self._brackets()
+        #: The column at whose right a faulty link stands, if there is one between two columns.
+        linked = (c for c, column in enumerate(what.columns[:-1]) if any(end.link for end in column.ends))
+        self.link = next(linked, None)
         self._columns()
+        self.link_x: float | None = None
+        if self.link is not None:
+            self.link_x = (self.x[self.link][-1] + self.x[self.link + 1][0]) / 2
 
     @staticmethod
     def y(row: float) -> float:
@@ -80,7 +89,7 @@ class Layout:
             end = self.x[column + 1][0] - 12 if column + 1 < len(self.x) else self.right
             reach = max(end - lines[-1] - 9 - self.beside[y], room)
         words = ""
-        for words in labels(row.event):
+        for words in with_spare(row.event):
             long = width(words, MONO, CALL)
             if long <= room + 0.5 or (long <= reach and is_free(lines[-1] + 9 + room, lines[-1] + 9 + long)):
                 return words
@@ -155,6 +164,8 @@ class Layout:
         needs = []
         for c, (one, other) in enumerate(pairwise(heads)):
             words = 0.0 if c == 0 else min(least[c], 90.0)  # those of the first column stand at its left
+            if c == self.link:
+                words -= width(LINK, SANS, HEADING, "bold") + _APART
             needs.append(max((one + other) / 2 + _APART + 2 - words - (lines[c] + lines[c + 1]) / 2, 0.0))
         return [need * min(free * 0.4 / max(sum(needs), 1.0), 1.0) for need in needs]
 
@@ -171,14 +182,17 @@ class Layout:
             for c in sorted(range(len(rooms)), key=lambda c: fuller[c] - rooms[c]):
                 if sum(rooms) + fuller[c] - rooms[c] <= budget:
                     rooms[c] = fuller[c]
+        for c, most in enumerate(self._wants(1, 3, with_spare)):
+            if 0 < most - rooms[c] <= comfort - sum(rooms) - _SPARE:
+                rooms[c] = most
         return rooms
 
-    def _wants(self, usual: int, failed: int) -> list[float]:
+    def _wants(self, usual: int, failed: int, words_of: Callable[[Event], list[str]] = labels) -> list[float]:
         """The room that each column's words need, shortened so far; its heading, centred, must stay on the paper."""
         wants = [self._head(c) / 2 + 10 for c in range(len(self.plan.columns))]
         for y, row in enumerate(self.plan.rows):
             if row.event is not None:
-                words = labels(row.event)
+                words = words_of(row.event)
                 chosen = words[min(usual if row.event.failure is None else failed, len(words) - 1)]
                 wants[row.column] = max(wants[row.column], width(chosen, MONO, CALL) + 14 + self.beside[y])
         for arrow in self.plan.arrows:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 INK, FADED, ERROR, GREY, CARD = "#1c2127", "#4a525b", "#a61b1b", "#6b737c", "#fdfdfb"
 GHOST = {"boxstyle": "square,pad=0.1", "fc": CARD, "ec": "none"}
 _BAR = 9.0
+CROSS = 4.5  # from the middle of the cross of what was lost to its tips
 
 Point = tuple[float, float]
 
@@ -59,6 +60,23 @@ class Path:
         low, high = (tail + long / 2) / whole, 1 - (tip + long / 2) / whole
         for share in dict.fromkeys(min(max(share, low), high) for share in shares):
             yield x0 + (x1 - x0) * share, y0 + (y1 - y0) * share
+
+    def shortened(self, share: float) -> Path:
+        """The first part of it."""
+        (x0, y0), (x1, y1) = self.a, self.b
+        return Path(self.a, (x0 + (x1 - x0) * share, y0 + (y1 - y0) * share))
+
+    def meets(self, other: Path) -> bool:
+        """Whether the two have a point in common, other than where both begin or both end."""
+        if self.a == other.a or self.b == other.b:
+            return False
+
+        def side(path: Path, point: Point) -> float:
+            (x0, y0), (x1, y1), (x, y) = path.a, path.b, point
+            return (x1 - x0) * (y - y0) - (y1 - y0) * (x - x0)
+
+        apart = side(self, other.a) * side(self, other.b) > 0
+        return not apart and side(other, self.a) * side(other, self.b) <= 0
 
     def crosses(self, box: Box) -> bool:
         """Whether it runs through `box` (Liang and Barsky's clipping)."""

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..events import Event
 from .ladder_captions import Captions
-from .ladder_layout import CALL, HEADING, PAPER, PITCH, Layout
-from .ladder_paper import CARD, ERROR, FADED, GHOST, GREY, INK, Box, Paper, Path, Point
+from .ladder_layout import CALL, HEADING, LINK, PAPER, PITCH, Layout
+from .ladder_paper import CARD, CROSS, ERROR, FADED, GHOST, GREY, INK, Box, Paper, Path, Point
 from .ladder_plan import Arrow, Plan, Row, number_of
 from .ladder_planning import plan
 from .ladder_words import GOES_ON, MONO, SANS, cut, finding, literal
@@ -76,10 +76,13 @@ class _Drawing:
         self.on = Layout(what)
         self.paper = Paper(ax)
         order = sorted(what.arrows, key=lambda a: (a.kind in ("connection", "end of stream"), _rows(a)))
-        self.paths = [(arrow, Path(*self._ends(arrow))) for arrow in order]
+        whole = [(arrow, Path(*self._ends(arrow))) for arrow in order]
+        others = [path for arrow, path in whole if not arrow.lost]
+        self.paths = [(arrow, _before(others, path) if arrow.lost else path) for arrow, path in whole]
         self.labels = [self._label(y, row) for y, row in enumerate(what.rows)]
 
     def draw(self) -> None:
+        self._link()
         self._lifelines()
         for y, row in enumerate(self.plan.rows):
             if row.event is None:
@@ -98,6 +101,18 @@ class _Drawing:
         return _COLORS[column % len(_COLORS)]
 
     # -- lines and headings ------------------------------------------------------------------------------------------
+
+    def _link(self) -> None:
+        """The faulty link between two columns, through which their arrows run."""
+        x = self.on.link_x
+        if x is None:
+            return
+        bottom = self.on.y(len(self.plan.rows) - 0.5)
+        self.ax.axvspan(x - 7, x + 7, ymin=0, ymax=1, color="#eceeea", zorder=0.5, lw=0)
+        self.ax.vlines([x - 7, x + 7], 26, bottom, color="#b9bfba", linewidth=0.9, linestyle=(0, (1.5, 2)), zorder=0.6)
+        look = {"boxstyle": "round,pad=0.35,rounding_size=0.5", "fc": CARD, "ec": GREY, "lw": 1.3, "ls": (0, (2, 1.5))}
+        words = {"ha": "center", "fontweight": "bold", "color": FADED, "gid": "link"}
+        self.paper.text(x, 15, LINK, size=HEADING, bbox=look, **words)
 
     def _lifelines(self) -> None:
         for c, column in enumerate(self.plan.columns):
@@ -202,6 +217,8 @@ class _Drawing:
             share, there = 1.0, lines[arrow.away[0]][arrow.away[1]]
         elif arrow.start is not None and arrow.kind == "bytes":
             share, down = self._beside_others(arrow.start)
+        elif self.on.link_x is not None and (arrow.lost or arrow.start is None):  # it was the link's doing
+            share, there = 1.0, self.on.link_x
         away = x + (there - x) * share
         if arrow.start is not None:
             return (x, y), (away, y + PITCH * down)
@@ -229,6 +246,17 @@ class _Drawing:
     def _rim(self, y: int | None) -> float:
         """From the middle of a row's mark to its rim."""
         return 0.0 if y is None else 7.0 if self.on.several(self.plan.rows[y].column) else 4.5
+
+
+def _before(others: list[Path], path: Path) -> Path:
+    """As much of an arrow that reaches nobody as ends before it meets another, its cross included."""
+    for share in range(100, 40, -4):
+        short = path.shortened(share / 100)
+        x, y = short.b
+        box = Box(x - CROSS - 3, y - CROSS - 3, x + CROSS + 3, y + CROSS + 3)
+        if not any(short.meets(other) or other.crosses(box) for other in others):
+            return short
+    return path
 
 
 def _failed(event: Event) -> str:

@@ -56,6 +56,7 @@ class Arrow:
     peek: bool = False
     tls: bool = False
     cut: int = 0  #: bytes of a datagram for which the receiver had no room
+    came: bytes | None = None  #: what arrived, where a bit of a datagram was changed on the way
     away: tuple[int, int] | None = None  #: column and line of the end out of sight, if another process holds it
 
 

@@ -87,11 +87,21 @@ def labels(event: Event) -> list[str]:
     return list(dict.fromkeys((head + came, short, bare)))
 
 
+def with_spare(event: Event) -> list[str]:
+    """`labels`, and words for which room is taken only where nothing else wants it."""
+    words = labels(event)
+    if event.failure is None and event.call == "socket" and "," in event.asked and len(words) > 1:
+        words.insert(-1, literal(f"socket({event.asked.split(',')[0]}, …)"))
+    return words
+
+
 def on_arrow(arrow: Arrow, what: Plan) -> Iterator[str]:
     """What stands on an arrow, the fullest words first."""
     if arrow.kind not in ("bytes", "datagram"):
         if not arrow.lost:
             yield arrow.kind
+            if arrow.kind == "end of stream":
+                yield "end"
         return
     if arrow.pieces > 1 and arrow.lost:
         yield f"{arrow.pieces:,} not received"
@@ -103,7 +113,10 @@ def on_arrow(arrow: Arrow, what: Plan) -> Iterator[str]:
         return
     size = arrow.size if arrow.pieces == 1 or arrow.data is None else len(arrow.data)
     more = f", {arrow.cut:,} cut off" if arrow.cut > 0 else ""
-    if arrow.data is not None:
+    if arrow.data is not None and arrow.came is not None:
+        yield f"{shown(arrow.data, size, 12)} → {shown(arrow.came, most=12)}"
+        yield shown(arrow.came, most=12)
+    elif arrow.data is not None:
         for most in (24, 20, 16, 12, 10):
             yield shown(arrow.data, size, most) + more
     yield (f"{size:,} bytes" if size != 1 else "1 byte") + more
