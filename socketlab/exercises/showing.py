@@ -23,7 +23,7 @@ def show(verdict: Verdict, exercise: Exercise, words: str = "") -> None:
         return
     from IPython import display
 
-    display.display({"text/plain": text, "text/html": card(verdict, exercise, words)}, raw=True)
+    display.display({"text/plain": text, "text/html": card(verdict, exercise, words)}, raw=True)  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True)

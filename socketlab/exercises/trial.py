@@ -31,7 +31,7 @@ from .definition import TOTAL, Exercise, Scenario
 from .seen import LOOKS, Seen
 from .verdict import FAILED, NOT_ATTEMPTED, PASSED, Verdict
 
-EVENTS = 5000  # calls of a scenario that are recorded: an answer that spins makes a million a second
+EVENTS = 2000  # calls of a scenario that are recorded: an answer that spins makes a million a second
 
 
 class Trial:
