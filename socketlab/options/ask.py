@@ -59,6 +59,8 @@ class Answer:
     @property
     def error(self) -> str:
         """The errno's name, "" without one."""
+        if self.errno == errno.EOPNOTSUPP:  # on Linux ENOTSUP has the same number, and comes first in errorcode
+            return "EOPNOTSUPP"
         return "" if self.errno is None else errno.errorcode.get(self.errno, f"errno {self.errno}")
 
     def __str__(self) -> str:
@@ -229,7 +231,7 @@ def _encoded(entry: Entry, value: Any) -> "int | bytes":
         return kind.encode(value)
     except OSError as exc:  # an interface that is not there
         raise ValueError(f"{entry.name} wanted {kind.words}, but got {value!r}: {exc.strerror or exc}") from exc
-    except (struct.error, TypeError, AttributeError, OverflowError) as exc:
+    except (struct.error, TypeError, AttributeError, OverflowError, ValueError) as exc:
         raise ValueError(f"{entry.name} wanted {kind.words}, but got {value!r}") from exc
 
 

@@ -119,8 +119,9 @@ def _reason(entry: Entry, asked: Any, granted: Any) -> str:
 
 def _buffer(name: str, asked: int, granted: int) -> str:
     capped = limit(name)
-    if capped and asked > capped[1] and granted == 2 * capped[1]:
-        return f"the kernel caps it at {capped[0]} = {capped[1]:,} and doubles that"
+    if capped and granted == 2 * capped[1] and not 0 <= asked <= capped[1]:
+        huge = "a number below 0 counts as a huge one; " if asked < 0 else ""
+        return f"{huge}the kernel caps it at {capped[0]} = {capped[1]:,} and doubles that"
     if granted == 2 * asked:
         return "the kernel doubles it"
     if granted > 2 * asked:

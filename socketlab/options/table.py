@@ -46,7 +46,8 @@ class Option:
     def asked(self) -> str:
         """What was asked for and what was granted, or why nothing was, in words."""
         if self.granted is None:
-            return self.entry.why_not or "read only" if self.now.works else "nothing to ask"
+            readonly = self.entry.text.ask is None
+            return self.entry.why_not or ("read only" if readonly else "not asked: the socket is yours")
         if self.granted.answer.errno is not None and self.granted.answer == self.now:
             return "nothing to ask"  # there is no such socket here, and that stands under `now` already
         return str(self.granted)

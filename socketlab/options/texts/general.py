@@ -159,7 +159,7 @@ GENERAL = {
     ),
     "SO_RCVBUF": Text(
         "bytes",
-        "How many bytes the kernel may keep that nobody has received yet; it doubles what is asked, to have room for "
+        "The receive buffer: how many bytes may wait here unread; the kernel doubles what is asked, to have room for "
         "its own notes, and caps it at net.core.rmem_max.",
         5_000,
         source=_PAGE,
@@ -211,11 +211,12 @@ GENERAL = {
         "FreeBSD: the routing table of this socket; set only.",
         source="FreeBSD setfib(2)",
         mind="it would change the socket's routes",
+        unread="it can only be set",
     ),
     "SO_SNDBUF": Text(
         "bytes",
-        "How many bytes send() may leave with the kernel before it waits; it doubles what is asked, to have room for "
-        "its own notes, and caps it at net.core.wmem_max.",
+        "The send buffer: how many bytes send() may leave here before it waits; the kernel doubles what is asked, to "
+        "have room for its own notes, and caps it at net.core.wmem_max.",
         5_000,
         source=_PAGE,
     ),
@@ -257,6 +258,7 @@ GENERAL = {
         "flag", "BSD and macOS: a routing socket hears what it sent itself.", 1, source="BSD route(4)"
     ),
     "SO_USER_COOKIE": Text(
-        "unsigned", "FreeBSD: a number that the firewall can match; set only.", source="FreeBSD setsockopt(2)"
+        "unsigned", "FreeBSD: a number that the firewall can match; set only.", 7, source="FreeBSD setsockopt(2)",
+        unread="it can only be set",
     ),
 }  # fmt: skip

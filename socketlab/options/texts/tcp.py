@@ -139,8 +139,8 @@ TCP = {
     ),
     "TCP_NOTSENT_LOWAT": Text(
         "bytes unsigned",
-        "select() says writable only while less than this is waiting to be sent; 0 means the limit of the whole "
-        "machine, net.ipv4.tcp_notsent_lowat.",
+        "Writable, to select(), only while fewer bytes than this wait to be sent; 0 leaves it to the machine's "
+        "net.ipv4.tcp_notsent_lowat.",
         16_384,
         "Linux 3.12",
         _HEADER,
