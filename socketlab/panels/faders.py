@@ -6,13 +6,16 @@ stands at its end. The scale is logarithmic where the sensible values are: bytes
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import ipywidgets as widgets
 
 from .look import FITS
 
-WIDE = "445px"  # two of them side by side in a panel of 960 px
+WIDE = "400px"  # two of them side by side in a panel of 960 px
+#: Names stand in a column, whether they have a switch before them or not.
+STYLE = "<style>.socketlab-panel .sl-plain > .widget-label { text-align: left; padding-left: 21px; }</style>"
 
 
 class Range(NamedTuple):
@@ -39,22 +42,27 @@ class Range(NamedTuple):
         low, high = (10**self.low, 10**self.high) if self.log else (self.low, self.high)
         return float(min(max(round(value / self.unit, 9), low), high))
 
+    def is_at(self, shown: float, value: Any) -> bool:
+        """Whether a slider that stands at `shown` shows `value`; the browser moves it to the nearest step."""
+        place = self.to_slider(value)
+        return abs(math.log10(shown / place) if self.log else shown - place) <= 0.51 * self.step
+
 
 _MS, _PERCENT, _KB = 1e-3, 0.01, 1e3
 _DELAYS = (
-    Range("latency", "latency, ms", 0, 2000, 1, "Every byte arrives so much later, in one direction", _MS),
-    Range("jitter", "jitter, ms", 0, 1000, 1, "Moves the latency up or down, at random", _MS),
+    Range("latency", "latency, ms", 0, 2000, 0.5, "Every byte arrives so much later, in one direction", _MS),
+    Range("jitter", "jitter, ms", 0, 1000, 0.5, "Moves the latency up or down, at random", _MS),
 )
 STREAM = (
     *_DELAYS,
-    Range("bandwidth", "bandwidth, kB/s", 0, 5, 0.05, "At most so many thousand bytes a second", _KB, log=True,
+    Range("bandwidth", "bandwidth, kB/s", 0, 5, 0.01, "At most so many thousand bytes a second", _KB, log=True,
           off=True, first=100),
-    Range("slice_size", "slice size, bytes", 0, 4, 0.05, "Data is cut into slices of about so many bytes", log=True,
+    Range("slice_size", "slice size, bytes", 0, 4, 0.01, "Data is cut into slices of about so many bytes", log=True,
           whole=True, off=True, first=100),
-    Range("slice_variation", "slice variation, bytes", 0, 1000, 1, "By how many bytes the size of a slice differs, at random",
+    Range("slice_variation", "variation, bytes", 0, 1000, 1, "By how many bytes a slice may differ, at random",
           whole=True),
     Range("slice_delay", "slice delay, ms", 0, 500, 1, "The pause between two slices", _MS),
-    Range("limit_data", "limit data, bytes", 2, 7, 0.05, "The connection is closed when so many bytes have passed",
+    Range("limit_data", "limit data, bytes", 2, 7, 0.01, "The connection is closed when so many bytes have passed",
           log=True, whole=True, off=True, first=10_000),
     Range("slow_close", "slow close, ms", 0, 5000, 10, "The end of the stream comes so much later", _MS),
     Range("timeout", "timeout, s", 0, 10, 0.1, "Nothing passes; the connection is closed after so long, 0: never",
@@ -81,16 +89,18 @@ class Fader:
             value=range_.first, min=range_.low, max=range_.high, step=range_.step, tooltip=range_.tooltip,
             readout_format=",.0f" if range_.whole else ",.1f",
             layout=widgets.Layout(flex="1 1 0", min_width="0", width="auto"),
-            style={"description_width": "150px"},
+            style={"description_width": "134px"},
         )  # fmt: skip
         self.switch: Any = None
         parts = [self.slider]
         if range_.off:
             self.switch = widgets.Checkbox(
                 description=range_.label, value=False, indent=False, tooltip=f"{range_.tooltip}; off: no such fault",
-                layout=widgets.Layout(width="156px", min_width="156px"),
+                layout=widgets.Layout(width="140px", min_width="140px"),
             )  # fmt: skip
             parts.insert(0, self.switch)
+        else:
+            self.slider.add_class("sl-plain")
         self.box = widgets.HBox(parts, layout=widgets.Layout(width=WIDE, max_width=FITS, align_items="center"))
 
     @property
@@ -105,8 +115,8 @@ class Fader:
         return self.range.to_link(self.slider.value)
 
     def show(self, value: Any) -> None:
-        """Stand where the link is."""
+        """Stand where the link is, or at the step that is next to it."""
         if self.switch is not None:
             self.switch.value = value is not None
-        if value is not None and self.range.to_link(self.slider.value) != value:
+        if value is not None and not self.range.is_at(self.slider.value, value):
             self.slider.value = self.range.to_slider(value)

@@ -6,6 +6,7 @@ The sliders set the link's attributes, and follow them where a cell sets them. B
 
 from __future__ import annotations
 
+import html
 import weakref
 from typing import Any
 
@@ -18,7 +19,7 @@ from ..links import PRESETS, DatagramFaults, DatagramLink, StreamFaults, faulty_
 from ..servers import tcp_server, udp_server
 from .base import weakly
 from .experiment import ExperimentPanel
-from .faders import DATAGRAM, STREAM, Fader
+from .faders import DATAGRAM, STREAM, STYLE, Fader
 from .link_pictures import link_picture
 from .look import FITS, static_picture
 
@@ -55,8 +56,8 @@ class LinkPanel(ExperimentPanel):
         over = "UDP" if isinstance(self.link, DatagramLink) else "TCP"
         self._first = over
 
-        slim = {"width": "auto", "max_width": FITS}
-        toggles = {"button_width": "auto", "description_width": "70px"}
+        slim = {"width": "max-content", "max_width": FITS}
+        toggles = {"button_width": "auto", "description_width": "initial"}
         self.protocol = widgets.ToggleButtons(
             description="Over", options=["TCP", "UDP"], value=over, style=toggles, layout=widgets.Layout(**slim),
             disabled=target is not None, tooltips=["connections", "datagrams"],
@@ -98,7 +99,10 @@ class LinkPanel(ExperimentPanel):
         live = [self.direction, self.preset, *self._boxes.values()]
         super().__init__(
             [
-                widgets.HBox([self.protocol, self.direction, self.seed], layout=widgets.Layout(**row)),
+                widgets.HBox(
+                    [self.protocol, self.direction, self.seed],
+                    layout=widgets.Layout(**{**row, "align_items": "flex-end"}),
+                ),
                 widgets.HBox([self.preset, self.clear_button], layout=widgets.Layout(**row)),
                 self.source,
                 *self._boxes.values(),
@@ -164,12 +168,15 @@ class LinkPanel(ExperimentPanel):
         fader = next((one for one in faders if change["owner"] in one.inputs), None)
         if fader is None:
             return
+        direction = self.direction.value
+        whose = self.link if direction == "both" else getattr(self.link, direction)
+        now = getattr(self.link.down if direction == "down" else self.link.up, fader.range.name)
+        if change["owner"] is fader.slider and now is not None and fader.range.is_at(fader.slider.value, now):
+            return  # the browser, which was told a value between two steps
         self._setting = True
         try:
             if fader.switch is not None and change["owner"] is fader.slider:
                 fader.switch.value = True  # whoever moves it wants to see what it does
-            direction = self.direction.value
-            whose = self.link if direction == "both" else getattr(self.link, direction)
             setattr(whose, fader.range.name, fader.value)
             self._words = ""
             self._show_preset()
@@ -219,7 +226,7 @@ class LinkPanel(ExperimentPanel):
         if not found or not _is(self.link, found):
             found = next((name for name in PRESETS if _is(self.link, name)), "")
         self.preset.value = found
-        self.source.value = PRESETS[found].source if found else ""
+        self.source.value = STYLE + (html.escape(PRESETS[found].source) if found else "")
 
     def _touch(self) -> None:
         if not self._setting:  # what a cell sets begins no run

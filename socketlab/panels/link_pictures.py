@@ -15,14 +15,14 @@ from ..experiments.link_words import changes_in_words, fault_text
 from ..experiments.through_link import LinkProbe
 from ..links import DatagramFaults, StreamFaults
 from ..measure.timing import seconds_text
-from .chart import Level, Mark, Series, chart
+from .chart import Mark, Series, chart
 from .look import BLUE, GREEN, GREY, ORANGE, RED
 from .scale import Axis
 
 _COLOURS = {"fault": GREY, "again": GREEN, "reset": RED, "closed": RED, "refused": RED, "other": RED}
-_WORDS = {"again": "answers again", "other": "other bytes came back"}
-_APART = 0.8  # s between two marks that both have room for their words
-_AGO = Axis("seconds ago", lambda at: f"{-at:g}", -KEPT, 0.0)
+_WORDS = {"other": "other bytes"}
+_LETTER = 0.13  # s of the axis that a letter of a mark takes
+_AGO = Axis("seconds ago", lambda at: f"{abs(at):g}", -KEPT, 0.0)
 
 Faults = Mapping[str, Any]
 
@@ -31,13 +31,13 @@ def link_picture(probe: LinkProbe, up: Faults, down: Faults) -> str:
     """The conversation so far, and what is wrong with the link at this moment."""
     marks = _marks(probe)
     if coming := changes_in_words((probe.up, probe.down), (up, down)):
-        marks.append(Mark(0.0, ", ".join(coming.values()), GREY))
+        marks.append(Mark(0.0, _brief(", ".join(coming.values())), GREY))
     asked = asked_round_trip(up, down)
     height = max([asked, *(one.took for one in probe.answered)])
-    levels = [Level(asked, f"latency asked for, both ways: {seconds_text(asked)}")] if asked else []
+    level = Series(f"latency asked for, both ways: {seconds_text(asked)}", [(-KEPT, asked), (0.0, asked)], colour=GREY)
     time = Axis("until the last byte is back", lambda at: seconds_text(at) if at else "0", 0.0, 1.15 * height or 1e-3)
-    trips = chart(_trips(probe), x=_AGO, y=time, marks=marks, levels=levels, height=250)
-    return f"{wrong_now(up, down)}{trips}{_recvs(probe)}{_counts(probe)}"
+    trips = chart([*_trips(probe), level], x=_AGO, y=time, marks=marks, height=250)
+    return f"{wrong_now(up, down)}{_newest_in_sight(trips + _recvs(probe))}{_counts(probe)}"
 
 
 def wrong_now(up: Faults, down: Faults) -> str:
@@ -70,29 +70,41 @@ def _trips(probe: LinkProbe) -> list[Series]:
         twice = [(one.sent - now, one.took) for one in whole if len(one.sizes) > 1]
         late = [(one.sent - now, one.took) for one in whole if one.overtaken]
         more = (("other bytes", changed, "#cc79a7"), ("came twice", twice, ORANGE), ("overtaken", late, GREEN))
-        series += [Series(label, points, "dots", colour) for label, points, colour in more if points]
-    elif probe.ends:
-        series.append(
-            Series("end of stream after a half-close", [(at - now, took) for at, took in probe.ends], "dots", GREEN)
-        )
-    if probe.waiting and not probe.datagrams:
-        since = [(one.sent - now, now - one.sent) for one in probe.waiting]
-        series.append(Series("waiting", since, "line", ORANGE))
-    return series
+        return series + [Series(label, points, "dots", colour) for label, points, colour in more]
+    series.append(
+        Series("end of stream after a half-close", [(at - now, took) for at, took in probe.ends], "dots", GREEN)
+    )
+    since = [(one.sent - now, now - one.sent) for one in probe.waiting]
+    return [*series, Series("waiting", since, "line", ORANGE)]
 
 
 def _marks(probe: LinkProbe) -> list[Mark]:
-    marks: list[Mark] = []
-    spoken = probe.seconds + 1  # when the last mark with words is; later ones have the room before them
-    for event in reversed(probe.events):
-        words = _mark_words(event) if spoken - event.at > _APART else ""
-        spoken = event.at if words else spoken
-        marks.append(Mark(event.at - probe.seconds, words, _COLOURS[event.what]))
-    return marks
+    """A line for each event; words where there is room, for what went wrong before the rest, and the newest first."""
+    taken: list[tuple[float, float]] = []
+    words: dict[int, str] = {}
+    urgent = {"fault": 1, "again": 2}
+    for n, event in sorted(enumerate(probe.events), key=lambda pair: (urgent.get(pair[1].what, 0), -pair[1].at)):
+        text = _brief(event.words) if event.what == "fault" else _WORDS.get(event.what, event.what)
+        at, long = event.at - probe.seconds, _LETTER * (len(text) + 2)
+        place = (at - long, at) if at > -0.3 * KEPT else (at, at + long)  # as the chart will write them
+        if all(place[1] < other[0] or place[0] > other[1] for other in taken):
+            taken.append(place)
+            words[n] = text
+    return [
+        Mark(event.at - probe.seconds, words.get(n, ""), _COLOURS[event.what]) for n, event in enumerate(probe.events)
+    ]
 
 
-def _mark_words(event: Event) -> str:
-    return event.words if event.what == "fault" else _WORDS.get(event.what, event.what)
+def _brief(words: str) -> str:
+    """The first of several changes."""
+    first, _, more = words.partition(", ")
+    return f"{first} …" if more else first
+
+
+def _newest_in_sight(charts: str) -> str:
+    """On a narrow page a chart can be scrolled; it begins at the right, where the present is."""
+    charts = charts.replace('<div style="overflow-x:auto', '<div style="direction:rtl;overflow-x:auto')
+    return charts.replace("<svg viewBox", '<svg direction="ltr" viewBox')
 
 
 def _recvs(probe: LinkProbe) -> str:
