@@ -211,8 +211,8 @@ class TestTypes:
     @pytest.mark.parametrize(
         ("kind", "typed", "value", "shown"),
         [
-            ("flag", "on", 1, "1, on"),
-            ("flag", "0", 0, "0, off"),
+            ("flag", "on", 1, "1 (on)"),
+            ("flag", "0", 0, "0 (off)"),
             ("bytes", "5,000", 5000, "5,000 bytes"),
             ("bytes", "1", 1, "1 byte"),
             ("seconds", "0x10", 16, "16 seconds"),

@@ -81,7 +81,7 @@ KINDS = {
         forms.integer,
         int,
         forms.parse_flag,
-        lambda v: f"{v}, {'on' if v else 'off'}" if v in (0, 1) else f"{v:,}",
+        lambda v: f"{v} ({'on' if v else 'off'})" if v in (0, 1) else f"{v:,}",
         pattern="0 or 1",
     ),
     "count": _number("a number"),

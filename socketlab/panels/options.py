@@ -18,13 +18,16 @@ from .base import Panel, weakly
 from .look import FITS, GREEN, GREY, ORANGE, STYLE, brief, code, count, dot, static_picture
 
 _ALL = "all levels"
+_FIRST = "SO_RCVBUF"  # what is shown before anybody has searched: the one whose answer surprises
 _STYLE = """<style>
 .socketlab-panel .sl-options { max-height: 340px; overflow: auto; border: 1px solid var(--jp-border-color2, #bdbdbd);
   border-radius: 3px; padding: 0 8px; }
 .socketlab-panel .sl-options thead th { position: sticky; top: 0; background: var(--jp-layout-color0, Canvas); }
 .socketlab-panel .sl-options td { padding-bottom: 3px; }
-.socketlab-panel .sl-options td:nth-child(2) { min-width: 15em; }
-.socketlab-panel .sl-options td:nth-child(3), .socketlab-panel .sl-options td:nth-child(4) { min-width: 9em; }
+.socketlab-panel .sl-options td { overflow-wrap: break-word; }
+.socketlab-panel .sl-options td:nth-child(1) { width: 24%; }
+.socketlab-panel .sl-options td:nth-child(2) { width: 36%; }
+.socketlab-panel .sl-options td:nth-child(3) { width: 15%; }
 .socketlab-panel .sl-detail table.sl td:first-child { white-space: nowrap; width: 1%; }
 @container (max-width: 600px) {
   .socketlab-panel .sl-options thead { display: none; }
@@ -40,9 +43,10 @@ _STYLE = """<style>
 def table_row(option: Option) -> str:
     """One option as a row of the table; everything is escaped."""
     mark = dot(GREEN if option.works else GREY)
+    name = code(option.name).replace("_", "_<wbr>")  # where a long one may be broken
     place = escape(f"{option.number}, {option.level}")
     return (
-        f"<tr><td class='sl-tight'>{mark}{code(option.name)}<br>{place}</td><td>{escape(option.what)}</td>"
+        f"<tr><td>{mark}{name}<br>{place}</td><td>{escape(option.what)}</td>"
         f"<td data-head='now'>{escape(str(option.now))}</td>"
         f"<td data-head='asked → granted'>{escape(option.asked)}</td></tr>"
     )
@@ -112,7 +116,7 @@ class OptionsPanel(Panel):
 
     def __init__(self, sock: socket.socket | None = None) -> None:
         self.kernel = Kernel(sock)
-        self.rows: list[Option] = []
+        self.rows = survey(sock)
         self.found: list[Option] = []
         self.chosen: Option | None = None
         self.granted: Grant | None = None
@@ -123,8 +127,10 @@ class OptionsPanel(Panel):
             description="Search", placeholder="a name, a number, or words: buffer, timeout, multicast",
             tooltip="Filters while you type: all words must occur", layout={"width": "26em", **fits},
         )  # fmt: skip
+        present = [section for section in SECTIONS if any(row.entry.section == section for row in self.rows)]
         self.level = widgets.Dropdown(
-            description="Level", tooltip="Whose options: the first argument of getsockopt()",
+            options=[(_ALL, ""), *((_level_words(section), section) for section in present)],
+            value="", description="Level", tooltip="Whose options: the first argument of getsockopt()",
             layout={"width": "20em", **fits},
         )  # fmt: skip
         self.works = widgets.Checkbox(
@@ -157,9 +163,8 @@ class OptionsPanel(Panel):
             self.answer,
         ])  # fmt: skip
         box.add_class("socketlab-panel")
-        self.read_again()
-        present = [section for section in SECTIONS if any(row.entry.section == section for row in self.rows)]
-        self.level.options = [(_ALL, ""), *((_level_words(section), section) for section in present)]
+        self._html = {row.name: table_row(row) for row in self.rows}
+        self._filter()
         for control in (self.search, self.level, self.works):
             control.observe(weakly(self._filter), "value")
         self.option.observe(weakly(self._choose), "value")
@@ -206,7 +211,8 @@ class OptionsPanel(Panel):
         try:
             if list(self.option.options) != names:
                 self.option.options = names
-            self.option.value = kept or (names[0] if names else None)
+            best = _FIRST if not self.search.value.strip() and _FIRST in names else next(iter(names), None)
+            self.option.value = kept or best
         finally:
             self._filtering = False
         works = sum(row.works for row in self.found)

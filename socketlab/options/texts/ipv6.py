@@ -205,7 +205,7 @@ IPV6 = {
     ),
     "IPV6_V6ONLY": Text(
         "flag",
-        "Speak IPv6 only; 0 makes it dual-stack: a socket bound to :: speaks IPv4 as well, and takes the port there too.",
+        "Speak IPv6 only; 0 is dual-stack: a socket bound to :: speaks IPv4 as well, and takes the port there too.",
         1,
         "Linux 2.4.21",
         _PAGE,
