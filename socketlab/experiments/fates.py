@@ -85,11 +85,15 @@ class DatagramLoss:
         """The counts in words."""
         if not self.sent:
             return "Nothing has been sent yet."
-        counts = [f"{number:,} {fate}" for fate, number in self.counts.items() if number]
+        counts = [f"{number:,} {_did(fate, number)}" for fate, number in self.counts.items() if number]
         return f"Of {_plural(self.sent, 'datagram')}, {', '.join(counts)}."
 
     def __repr__(self) -> str:
         return f"<DatagramLoss: {_plural(self.sent, 'datagram')}>"
+
+
+def _did(fate: str, number: int) -> str:
+    return fate if fate.startswith("arrived") else f"{'was' if number == 1 else 'were'} {fate}"
 
 
 def fates_of(count: int, lost: Collection[int], arrivals: Sequence[Arrival]) -> tuple[str, ...]:
