@@ -27,6 +27,7 @@ from socketlab.measure import Picture
 from socketlab.trace import trace
 from socketlab.trace.events import IN, OUT, Endpoint, Event, Failure, Piece
 from socketlab.trace.views.ladder_layout import Layout
+from socketlab.trace.views.ladder_paper import Box, Path
 from socketlab.trace.views.ladder_picture import ladder
 from socketlab.trace.views.ladder_planning import plan
 from socketlab.trace.views.ladder_words import MONO, SANS, width
@@ -948,3 +949,57 @@ def test_matplotlib_comes_with_the_first_picture():
     """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.stderr) == ("False False\nTrue False\n", "")
+
+
+def dense_loss(seed):
+    """Datagrams both ways, many of them lost."""
+    rng = random.Random(seed)
+    story, client, server = Story(), Endpoint("client", "udp"), Endpoint("server", "udp")
+    under_way: list[int] = []
+    for number in range(14):
+        one, other = (client, server) if rng.random() < 0.6 else (server, client)
+        sent = story.send(one, b"datagram %d" % number, call="sendto")
+        if rng.random() < 0.5:
+            under_way.append((sent, other))
+        if under_way and rng.random() < 0.5:
+            sent, other = under_way.pop(rng.randrange(len(under_way)))
+            story.recv(other, 100, [(sent, 0, story.calls[sent - 1]["size"])], call="recvfrom", since=sent)
+    return story.events
+
+
+class TestCrossings:
+    @pytest.mark.parametrize("seed", range(8))
+    def test_no_words_on_a_cross(self, seed):
+        picture = ladder(dense_loss(seed))
+        boxes = seen(picture)
+        ax = picture.axes[0]
+        crosses = drawn(picture, "lost")
+        assert crosses
+        for cross in crosses:
+            (x, y) = ax.transData.transform((cross.get_xdata()[0], cross.get_ydata()[0]))
+            around = Bbox([[x - 2, y - 2], [x + 2, y + 2]])
+            assert not [words for words, box in boxes.items() if Bbox.intersection(around, box) is not None]
+
+    @pytest.mark.parametrize("seed", range(8))
+    def test_waits_stand_on_no_arrow(self, seed):
+        for events in (dense_loss(seed), babble(60, seed), TRACES["10 clients"]()):
+            picture = ladder(events)
+            picture.draw_without_rendering()
+            ax = picture.axes[0]
+            kinds = ("bytes", "datagram", "connection", "end of stream", "reset")
+            lines = [ax.transData.transform(line.get_xydata()) for kind in kinds for line in drawn(picture, kind)]
+            for text in drawn(picture, "waits"):
+                box = text.get_window_extent()
+                where = Box(box.x0 + 1, box.y0 + 1, box.x1 - 1, box.y1 - 1)
+                assert not [line for line in lines if Path(tuple(line[0]), tuple(line[-1])).crosses(where)], text
+
+    def test_a_lost_arrow_ends_before_one_that_arrives(self):
+        story, client, server = Story(), Endpoint("client", "udp"), Endpoint("server", "udp")
+        first = story.send(client, b"one", call="sendto")
+        story.send(client, b"two", call="sendto")
+        story.recv(server, 100, [(first, 0, 3)], call="recvfrom")
+        picture = ladder(story.events)
+        (cross,) = drawn(picture, "lost")
+        arrives, lost = (line.get_xydata() for line in drawn(picture, "datagram"))
+        assert not Path(tuple(arrives[0]), tuple(arrives[-1])).meets(Path(tuple(lost[0]), tuple(lost[-1])))
+        assert cross.get_xdata()[0] - lost[0][0] > 60, "and is long enough to be seen"
