@@ -1,6 +1,7 @@
-"""python -m socketlab doctor: what can this machine do?  python -m socketlab serve HANDLER: somebody to talk to.
+"""python -m socketlab doctor: what can this machine do?  serve HANDLER: somebody to talk to.  grade NOTEBOOK…: marks.
 
 `doctor` ends with status 0 where the course can run here, with 1 and what to do where not. `serve` runs until Ctrl-C.
+`grade` ends with status 0 where every notebook has been graded, whatever its marks.
 """
 
 import argparse
@@ -164,6 +165,37 @@ def _place(address: Any) -> str:
     return f"{address[0]} port {address[1]}    (try: nc {address[0]} {address[1]})"
 
 
+def grade(places: list[str], jobs: int, seconds: float, mebibytes: int, csv: str | None, junit: str | None) -> int:
+    """Grade notebooks, print the table and write the files. Returns 0, 1 for none to grade, 2 for bad arguments."""
+    from socketlab.grading import grade as graded
+    from socketlab.grading import notebooks_in, report
+
+    try:
+        paths = notebooks_in(places)
+        if not paths:
+            print("grade: there is no notebook in the places given", file=sys.stderr)
+            return 1
+        watched = sys.stderr.isatty()
+
+        def progress(count: int) -> None:
+            if watched:
+                share = 30 * count // len(paths)
+                end = "\n" if count == len(paths) else ""
+                line = f"\r[{'#' * share}{'.' * (30 - share)}] {count} of {len(paths)} notebooks"
+                print(line, end=end, file=sys.stderr, flush=True)
+
+        grades = graded(paths, jobs=jobs, seconds=seconds, memory=mebibytes << 20, graded=progress)
+        print(report.table(grades))
+        for file, write in ((csv, report.as_csv), (junit, report.as_junit)):
+            if file is not None:
+                with open(file, "w", encoding="utf-8") as out:
+                    out.write(write(grades))
+    except (OSError, ValueError) as exc:
+        print(f"grade: {exc}", file=sys.stderr)
+        return 2
+    return 0
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run a sub-command; returns its exit status (2 for a wrong command line, as argparse has it)."""
     parser = argparse.ArgumentParser(prog="python -m socketlab", description="Sockets, seen from both ends.")
@@ -175,8 +207,17 @@ def main(arguments: list[str] | None = None) -> int:
     start.add_argument("--host", help="127.0.0.1, ::1 or localhost; a path with --family unix")
     start.add_argument("--port", type=int, default=0, help="0, the default, takes a free one")
     start.add_argument("--family", choices=["ipv4", "ipv6", "unix"], help="ipv4 unless --host says otherwise")
+    marks = commands.add_parser("grade", help="check the exercises of submitted notebooks")
+    marks.add_argument("notebook", nargs="+", help="a notebook, or a folder with notebooks in it")
+    marks.add_argument("--jobs", type=int, default=0, help="how many at a time; 0, the default, is one per CPU")
+    marks.add_argument("--seconds", type=float, default=60.0, help="that one notebook may take (60)")
+    marks.add_argument("--memory", type=int, default=1024, help="MiB that one notebook may take (1024)")
+    marks.add_argument("--csv", metavar="FILE", help="write a line for each notebook, for a spreadsheet")
+    marks.add_argument("--junit", metavar="FILE", help="write JUnit XML, for a CI server")
     chosen = parser.parse_args(arguments)
     try:
+        if chosen.command == "grade":
+            return grade(chosen.notebook, chosen.jobs, chosen.seconds, chosen.memory, chosen.csv, chosen.junit)
         if chosen.command == "doctor":
             return doctor(chosen.json)
         return serve(chosen.handler, chosen.host, chosen.port, chosen.family)
