@@ -171,7 +171,7 @@ def _ours(table: list[Entry], server: Any, clients: set[Any]) -> list[Entry]:
 
 
 def draw_time_wait(*results: TimeWait, title: str = "", ax: Axes | None = None) -> Picture | Axes:
-    """Sockets in TIME_WAIT over time, a line for each result; dashed and pale is what the kernel's timers announce.
+    """Sockets in TIME_WAIT over time, a line for each result; dotted is what the kernel's timers announce.
 
     Raises ValueError without results, for more than six, or where nobody has looked yet.
     """
@@ -195,7 +195,8 @@ def draw_time_wait(*results: TimeWait, title: str = "", ax: Axes | None = None) 
         most = max(look.client + look.server for result in results for look in result.looks)
         axes.set_ylim(-0.03 * max(most, 1), max(most, 1) * 1.1)
         axes.set_xlim(0, end * 1.03)
-        axes.set_xlabel("seconds since the last close")
+        announced = " (dotted: as the kernel's timers say)" if any(result.over for result in results) else ""
+        axes.set_xlabel(f"seconds since the last close{announced}")
         axes.set_ylabel("in TIME_WAIT")
         legend_above(axes, len(results), title or _finding(results))
     return axes if picture is None else picture
