@@ -22,6 +22,8 @@ from .load import Clients, Row
 from .models import MODELS
 from .running import Steps, run
 from .serving import COMPUTES, SLEEPS, Work
+from .wanted import seconds as wanted_seconds
+from .wanted import whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from ..measure.plots import Picture
 
 CLIENTS = (1, 4, 16, 64)
-MOST_CLIENTS = 500
+MOST_CLIENTS, MOST_ROUNDS = 500, 10_000
 SAMPLES = 100  # of each model and number of clients, at least: fewer know nothing of a p99
 _PATIENCE = 20.0  # seconds beyond what a server that does one thing at a time needs for all the work
 _LOOK = 0.04  # seconds between two yields while the clients are at it
@@ -143,16 +145,16 @@ def latency_by_clients_steps(
     for model in models:
         if model not in MODELS:
             raise ValueError(f"models wanted some of {', '.join(map(repr, MODELS))}, but got {model!r}")
-    for count in (*clients, *(() if rounds is None else (rounds,))):
-        if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MOST_CLIENTS:
-            raise ValueError(f"clients and rounds wanted whole numbers from 1 to {MOST_CLIENTS}, but got {count!r}")
-    if isinstance(cost, bool) or not isinstance(cost, (int, float)) or not 0 <= cost <= 1:
-        raise ValueError(f"cost wanted seconds from 0 to 1, but got {cost!r}")
+    for count in clients:
+        whole("clients", count, 1, MOST_CLIENTS, "clients")
+    if rounds is not None:
+        whole("rounds", rounds, 1, MOST_ROUNDS, "questions of each client")
+    cost = wanted_seconds("cost", cost, 1.0)
     if kind not in (SLEEPS, COMPUTES):
         raise ValueError(f"kind wanted {SLEEPS!r} or {COMPUTES!r}, but got {kind!r}")
     if not models or not clients:
         raise ValueError("latency_by_clients wanted at least one model and one number of clients")
-    return _steps(models, clients, float(cost), kind, rounds)
+    return _steps(models, clients, cost, kind, rounds)
 
 
 def _steps(

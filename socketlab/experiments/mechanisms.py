@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
-SELECT, POLL, EPOLL, EDGE, KQUEUE = "select", "poll", "epoll", "epoll, edge-triggered", "kqueue"
+SELECT, POLL, EPOLL, EDGE, KQUEUE = "select", "poll", "epoll", "edge-triggered epoll", "kqueue"
 MECHANISMS = (SELECT, POLL, EPOLL, EDGE, KQUEUE)
 MOST = 100_000  # descriptors: beyond, opening them is what one waits for
 SPARE = 100  # descriptors left to everybody else in this process

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple, overload
 from ..measure.timing import seconds_text
 from .mechanisms import EDGE, EPOLL, KQUEUE, MECHANISMS, MOST, POLL, SELECT, Call, has, most_watched, watching
 from .running import Steps, run
+from .wanted import whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -102,11 +103,11 @@ def readiness_cost(
 ) -> ReadinessCost:
     """Ask `rounds` times with each mechanism at each count of watched descriptors which are ready, and time each call.
 
-    `mechanisms` are of 'select', 'poll', 'epoll', 'epoll, edge-triggered' and 'kqueue', which is measured in the place
+    `mechanisms` are of 'select', 'poll', 'epoll', 'edge-triggered epoll' and 'kqueue', which is measured in the place
     of an epoll that the platform lacks. `ready` descriptors have a byte to read (all, where fewer are watched); nobody
     reads it. Counts above what RLIMIT_NOFILE allows this process are left out and named in the result.
 
-    Raises ValueError for a count below 1 or above 100,000, another mechanism, a negative `ready`, rounds < 1.
+    Raises ValueError for a count out of 1 to 100,000, another mechanism, ready out of 0 to 100,000, rounds < 1.
     """
     steps = readiness_cost_steps(counts, mechanisms, ready, rounds=rounds)
     return run(steps, "cost of asking who is ready")
@@ -122,14 +123,12 @@ def readiness_cost_steps(
     """`readiness_cost` step by step: the result so far after each slice of a count."""
     counts, mechanisms = sorted(set(counts)), tuple(dict.fromkeys(mechanisms))
     for count in counts:
-        if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MOST:
-            raise ValueError(f"counts wanted numbers of descriptors from 1 to {MOST:,}, but got {count!r}")
+        whole("counts", count, 1, MOST, "descriptors")
     for mechanism in mechanisms:
         if mechanism not in MECHANISMS:
             raise ValueError(f"mechanisms wanted some of {', '.join(map(repr, MECHANISMS))}, but got {mechanism!r}")
-    for name, value, least in (("ready", ready, 0), ("rounds", rounds, 1)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ValueError(f"{name} wanted a whole number, {least} or more, but got {value!r}")
+    whole("ready", ready, 0, MOST, "descriptors")
+    whole("rounds", rounds, 1, 100_000, "calls")
     if not counts or not mechanisms:
         raise ValueError("readiness_cost wanted at least one count and one mechanism")
     return _steps(counts, mechanisms, ready, rounds)
@@ -265,9 +264,10 @@ def finding(result: ReadinessCost) -> str:
         return "One call, one question: who is ready?"
     few, many = grown[0][1][0].watched, max(costs[-1].watched for _, costs in grown)
     last = [(m, costs) for m, costs in grown if costs[-1].watched == many]
-    words = ", ".join(f"{m} {_times(result.growth(m))}" for m, _ in last if m != EDGE)
+    words = ", ".join(f"{m} {times_text(result.growth(m))}" for m, _ in last if m != EDGE)
     return f"{many // few:,} × as many watched, and a call takes: {words}"
 
 
-def _times(ratio: float) -> str:
+def times_text(ratio: float) -> str:
+    """A ratio for people: '1.4 ×', '120 ×'."""
     return f"{ratio:,.0f} ×" if ratio >= 9.5 else f"{ratio:.1f} ×"

@@ -21,6 +21,7 @@ from ..measure.timing import Timing
 from ..trace import Trace, trace
 from .loop_turns import LoopGantt, loop_gantt
 from .running import Steps, run
+from .wanted import seconds, whole
 
 THREAD = "the loop"
 REST = 0.015  # seconds between an echo and the client's next message
@@ -80,12 +81,9 @@ def slow_loop(clients: int = 4, messages: int = 3, slow: float = 0.05) -> SlowLo
 
 def slow_loop_steps(clients: int = 4, messages: int = 3, slow: float = 0.05) -> Steps[SlowLoop]:
     """`slow_loop` step by step: what the loop has done so far."""
-    for name, value, most in (("clients", clients, 20), ("messages", messages, 100)):
-        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
-            raise ValueError(f"{name} wanted a whole number from 1 to {most}, but got {value!r}")
-    if isinstance(slow, bool) or not isinstance(slow, (int, float)) or not 0 <= slow <= 1:
-        raise ValueError(f"slow wanted seconds from 0 to 1, but got {slow!r}")
-    return _steps(clients, messages, float(slow))
+    whole("clients", clients, 1, 20, "clients")
+    whole("messages", messages, 1, 100, "messages")
+    return _steps(clients, messages, seconds("slow", slow, 1.0))
 
 
 def _steps(clients: int, messages: int, slow: float) -> Steps[SlowLoop]:
