@@ -17,7 +17,7 @@ from typing import Any
 
 from socketlab.probe.options import MEMBERSHIPS, SOCKETS
 
-from .catalogue import Entry
+from .catalogue import Entry, catalogue
 from .remarks import refusal, remark
 from .types import KINDS, Kind
 
@@ -114,11 +114,13 @@ class Kernel:
         kind = entry.kind
         asked = str(value) if isinstance(value, str) else kind.text(value)
 
+        numbers = {entry.name: entry.number for entry in catalogue()}
+
         def run(sock: Any) -> Answer:
             if self.sock is None:
                 for before in MEMBERSHIPS.get(entry.name, ()):
-                    if hasattr(socket, before):
-                        self._set(sock, entry.level_number, getattr(socket, before), _request(before, value))
+                    if before in numbers:
+                        self._set(sock, entry.level_number, numbers[before], _request(before, value))
             self._set(sock, entry.level_number, entry.number, data)
             if "group" in entry.text.kind:
                 return Answer(value, "it")

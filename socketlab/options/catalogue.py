@@ -1,8 +1,8 @@
 """Which constants of this Python name options, and what is known of each before anybody asks the kernel.
 
 The list is made at run time from `dir(socket)`: a name belongs here by its prefix. A name of a future Python, which the
-texts do not know, comes with its number and "not described yet". On Linux a few options follow that the kernel has and
-this Python does not name; they are used by number.
+texts do not know, comes with its number and "not described yet". On Linux there follow those that the kernel has and
+this Python does not name: they are used by number, and the table is the same on each Python.
 """
 
 import socket
@@ -59,19 +59,47 @@ _MORE_SOCKETS = {"UDP_": "udp", "ALG_SET_": "alg", "HVSOCKET_": "hyperv"}  # bes
 _MORE_EXCEPTIONS = {"IP_MTU": "udp connected", "IPV6_MTU": "udp6 connected", "SO_PEERCRED": "unix pair",
                     "SO_PEERSEC": "unix pair", "SO_PEEK_OFF": "unix"}  # fmt: skip
 
-_UNNAMED = {  # <linux/in.h>, <linux/in6.h>, <linux/udp.h>, <asm-generic/socket.h>
+_UNNAMED = {  # <linux/in.h>, <linux/in6.h>, <linux/tcp.h>, <linux/udp.h>, <asm-generic/socket.h>
     **LITERALS,
+    "SO_BINDTOIFINDEX": 62,
     "SO_BUSY_POLL": 46,
     "SO_COOKIE": 57,
+    "SO_INCOMING_CPU": 49,
     "SO_PEEK_OFF": 42,
     "SO_RCVBUFFORCE": 33,
     "SO_SNDBUFFORCE": 32,
     "SO_TIMESTAMP": 29,
+    "IP_ADD_SOURCE_MEMBERSHIP": 39,
+    "IP_BIND_ADDRESS_NO_PORT": 24,
+    "IP_BLOCK_SOURCE": 38,
+    "IP_DROP_SOURCE_MEMBERSHIP": 40,
     "IP_FREEBIND": 15,
     "IP_MTU": 14,
+    "IP_RECVORIGDSTADDR": 20,
+    "IP_UNBLOCK_SOURCE": 37,
     "IPV6_MTU": 24,
     "IPV6_MTU_DISCOVER": 23,
     "IPV6_RECVERR": 25,
+    "TCP_CC_INFO": 26,
+    "TCP_FASTOPEN_CONNECT": 30,
+    "TCP_FASTOPEN_KEY": 33,
+    "TCP_FASTOPEN_NO_COOKIE": 34,
+    "TCP_INQ": 36,
+    "TCP_MD5SIG": 14,
+    "TCP_MD5SIG_EXT": 32,
+    "TCP_QUEUE_SEQ": 21,
+    "TCP_REPAIR": 19,
+    "TCP_REPAIR_OPTIONS": 22,
+    "TCP_REPAIR_QUEUE": 20,
+    "TCP_REPAIR_WINDOW": 29,
+    "TCP_SAVED_SYN": 28,
+    "TCP_SAVE_SYN": 27,
+    "TCP_THIN_DUPACK": 17,
+    "TCP_THIN_LINEAR_TIMEOUTS": 16,
+    "TCP_TIMESTAMP": 24,
+    "TCP_TX_DELAY": 37,
+    "TCP_ULP": 31,
+    "TCP_ZEROCOPY_RECEIVE": 35,
     "UDP_CORK": 1,
     "UDP_GRO": 104,
     "UDP_SEGMENT": 103,
@@ -106,10 +134,9 @@ class Entry:
     @property
     def since(self) -> str:
         """The first kernel and the first Python that had it: "Linux 4.2, Python 3.11"; "" where both are old."""
-        if not self.named:
-            python = f"not named by this Python: write {self.number}"
-        else:
-            python = f"Python {PYTHON[self.name]}" if self.name in PYTHON else ""
+        python = f"Python {PYTHON[self.name]}" if self.name in PYTHON else ""
+        if not self.named and not python:
+            python = "no name in Python"
         return ", ".join(filter(None, (self.text.since, python)))
 
     @property

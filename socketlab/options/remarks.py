@@ -94,6 +94,7 @@ def _reason(entry: Entry, asked: Any, granted: Any) -> str:
         "TCP_DEFER_ACCEPT": "rounded up to a moment at which the handshake is repeated: 1, 3, 7, 15 … seconds",
         "TCP_LINGER2": "it has bounds",
         "TCP_MAXSEG": "until a connection exists the usual is told",
+        "TCP_THIN_DUPACK": "this kernel takes it and does nothing",
         "TCP_WINDOW_CLAMP": "raised to half of the smallest receive buffer",
         "UDPLITE_SEND_CSCOV": "raised to the 8 bytes of the header",
         "UDPLITE_RECV_CSCOV": "raised to the 8 bytes of the header",

@@ -99,8 +99,20 @@ def matching(rows: Iterable[Option], search: str = "", level: str = "", works: b
         if (not level or row.entry.section == level) and (not works or row.works) and all(_has(row, w) for w in words)
     ]
     if words:
-        found.sort(key=lambda row: (row.name.lower() != words[0], not all(word in row.name.lower() for word in words)))
+        found.sort(key=lambda row: _distance(row, words))
     return found
+
+
+def _distance(row: Option, words: Sequence[str]) -> tuple[bool, ...]:
+    """How far a row is from what was meant: the name itself, its end, a common level, at least in the name."""
+    name = row.name.lower()
+    rare = row.entry.level not in ("SOL_SOCKET", "IPPROTO_IP", "IPPROTO_IPV6", "IPPROTO_TCP")
+    return (
+        name != words[0],
+        name.partition("_")[2] != words[-1],
+        rare or row.entry.section in ("levels", "values"),
+        not all(word in name for word in words),
+    )
 
 
 def _has(row: Option, word: str) -> bool:
@@ -159,7 +171,7 @@ class OptionTable(Sequence[Option]):
             return "no such option"
         lines = []
         for option in self.rows:
-            since = f"since {option.since}" if option.since.startswith(("Linux", "Python")) else option.since
+            since = option.since if option.since.startswith("no") or not option.since else f"since {option.since}"
             parts = (f"{option.name} = {option.number}", option.level, option.type, since, option.source)
             lines.append(", ".join(filter(None, parts)))
             lines += wrap(option.what, WIDTH, initial_indent="    ", subsequent_indent="    ")
@@ -171,10 +183,9 @@ class OptionTable(Sequence[Option]):
     def _repr_html_(self) -> str:
         if not self.rows:
             return "<p>no such option</p>"
-        heads = ["option", "number", "level", "type", "what it is", "since", "source"]
-        cells = [[o.name, str(o.number), o.level, o.type, o.what, o.since, o.source] for o in self.rows]
         if self.now:
-            heads[5:5] = ["now", "asked → granted"]
-            for row, option in zip(cells, self.rows, strict=True):
-                row[5:5] = [str(option.now), option.asked]
-        return as_html(heads, cells)
+            heads: tuple[str, ...] = ("option", "level", "what it is", "now", "asked → granted")
+            cells = [(o.name, o.level, o.what, str(o.now), o.asked) for o in self.rows]
+            return as_html(heads, cells)
+        heads = ("option", "number", "level", "type", "what it is", "since", "source")
+        return as_html(heads, [(o.name, str(o.number), o.level, o.type, o.what, o.since, o.source) for o in self.rows])

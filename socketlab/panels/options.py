@@ -71,6 +71,7 @@ def detail_picture(option: Option) -> str:
     example = entry.text.ask
     rows = [
         ("level, number", f"{code(option.level)}, {option.number}"),
+        ("name", "" if entry.named else "this Python has none for it: write the number"),
         ("value", escape(option.type)),
         ("read it", _line(entry.reading) if entry.reading else "cannot be read"),
         ("set it", _line(entry.setting(example)) if example is not None else escape(entry.why_not or "read only")),
@@ -226,7 +227,7 @@ class OptionsPanel(Panel):
         before = self.chosen.name if self.chosen else ""
         self.chosen = next((row for row in self.found if row.name == self.option.value), None)
         if self.chosen is None:
-            self.detail.value = self.answer.value = ""
+            self.detail.value = self.answer.value = self.value.value = ""
             self.value.disabled = self.button.disabled = True
             return
         self.detail.value = detail_picture(self.chosen)

@@ -247,9 +247,10 @@ TCP = {
         "microseconds",
         "Hold everything back for this long before it is sent, to try out a slow line; needs the fq queue, which "
         "loopback has not.",
-        20_000,
+        None,
         "Linux 5.3",
         _HEADER,
+        "it would switch something on for the whole machine that stays on",
     ),
     "TCP_ULP": Text(
         "string",
