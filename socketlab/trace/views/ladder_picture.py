@@ -76,9 +76,12 @@ class _Drawing:
         self.on = Layout(what)
         self.paper = Paper(ax)
         order = sorted(what.arrows, key=lambda a: (a.kind in ("connection", "end of stream"), _rows(a)))
-        whole = [(arrow, Path(*self._ends(arrow))) for arrow in order]
-        others = [path for arrow, path in whole if not arrow.lost]
-        self.paths = [(arrow, _before(others, path) if arrow.lost else path) for arrow, path in whole]
+        self.paths = [(arrow, Path(*self._ends(arrow))) for arrow in order]
+        others, bottom = [path for arrow, path in self.paths if not arrow.lost], self.on.y(len(what.rows) - 0.5)
+        for i, (arrow, path) in enumerate(self.paths):
+            if arrow.lost:
+                self.paths[i] = arrow, _alone(others, path, bottom)
+                others.append(self.paths[i][1])
         self.labels = [self._label(y, row) for y, row in enumerate(what.rows)]
 
     def draw(self) -> None:
@@ -248,14 +251,19 @@ class _Drawing:
         return 0.0 if y is None else 7.0 if self.on.several(self.plan.rows[y].column) else 4.5
 
 
-def _before(others: list[Path], path: Path) -> Path:
-    """As much of an arrow that reaches nobody as ends before it meets another, its cross included."""
-    for share in range(100, 40, -4):
-        short = path.shortened(share / 100)
-        x, y = short.b
-        box = Box(x - CROSS - 3, y - CROSS - 3, x + CROSS + 3, y + CROSS + 3)
-        if not any(short.meets(other) or other.crosses(box) for other in others):
-            return short
+def _alone(others: list[Path], path: Path, bottom: float) -> Path:
+    """An arrow that reaches nobody, so that it ends, its cross included, before it meets another.
+
+    It is shortened, or runs steeper, beside the other; where neither helps it stays as it was.
+    """
+    (x0, y0), (x1, y1) = path.a, path.b
+    for down in (0.0, 0.5, 1.0, 1.5, -0.3):
+        for share in range(100, 48, -4):
+            short = Path((x0, y0), (x1, min(y1 + down * PITCH, bottom))).shortened(share / 100)
+            x, y = short.b
+            box = Box(x - CROSS - 3, y - CROSS - 3, x + CROSS + 3, y + CROSS + 3)
+            if not any(short.meets(other) or other.crosses(box) for other in others):
+                return short
     return path
 
 
