@@ -11,17 +11,53 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .address import AddressPanel
+    from .backlog import BacklogPanel
+    from .buffer import BufferPanel
+    from .concurrency import ConcurrencyPanel
     from .family import FamilyPanel
+    from .framing import FramingPanel
+    from .link import LinkPanel
+    from .loss import LossPanel
+    from .nagle import NaglePanel
+    from .options import OptionsPanel
     from .passport import PassportPanel
+    from .readiness import ReadinessPanel
     from .request import RequestPanel
     from .server import ServerPanel
     from .tcp_states import TcpStatesPanel
 
-__all__ = ["FamilyPanel", "PassportPanel", "RequestPanel", "ServerPanel", "TcpStatesPanel"]
+__all__ = [
+    "AddressPanel",
+    "BacklogPanel",
+    "BufferPanel",
+    "ConcurrencyPanel",
+    "FamilyPanel",
+    "FramingPanel",
+    "LinkPanel",
+    "LossPanel",
+    "NaglePanel",
+    "OptionsPanel",
+    "PassportPanel",
+    "ReadinessPanel",
+    "RequestPanel",
+    "ServerPanel",
+    "TcpStatesPanel",
+]
 
 _HOME = {
+    "AddressPanel": "address",
+    "BacklogPanel": "backlog",
+    "BufferPanel": "buffer",
+    "ConcurrencyPanel": "concurrency",
     "FamilyPanel": "family",
+    "FramingPanel": "framing",
+    "LinkPanel": "link",
+    "LossPanel": "loss",
+    "NaglePanel": "nagle",
+    "OptionsPanel": "options",
     "PassportPanel": "passport",
+    "ReadinessPanel": "readiness",
     "RequestPanel": "request",
     "ServerPanel": "server",
     "TcpStatesPanel": "tcp_states",
