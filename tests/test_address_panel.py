@@ -22,19 +22,17 @@ import pytest
 from needs import missing
 
 from socketlab.panels import address, address_hosts
-from socketlab.panels.address import EXAMPLES, OWN, AddressPanel
+from socketlab.panels.address import OWN, AddressPanel
+from socketlab.panels.address_errors import MEANINGS, explain
+from socketlab.panels.address_hints import EXAMPLES, FLAGS, NAME_FLAGS
 from socketlab.panels.address_hosts import host_leaves, is_localhost, is_numeric, modules, name_leaves, service_leaves
 from socketlab.panels.address_lookups import MOST, Lookups
 from socketlab.panels.address_model import (
-    FLAGS,
-    MEANINGS,
-    NAME_FLAGS,
     Answer,
     Question,
     Row,
     Trial,
     ask,
-    explain,
     name_of,
     service,
     try_out,
@@ -240,9 +238,9 @@ class TestWhatStays:
             missing("strace", "apt-get install strace")
         script = """if True:
             import itertools, socket
-            from socketlab.panels.address import EXAMPLES
+            from socketlab.panels.address_hints import EXAMPLES, FLAGS, NAME_FLAGS
             from socketlab.panels.address_hosts import hosts, name_leaves
-            from socketlab.panels.address_model import FLAGS, NAME_FLAGS, Question, number, service, value
+            from socketlab.panels.address_model import Question, number, service, value
             fields = [(value(host), service(port)) for host, port, _, _ in EXAMPLES.values()]
             fields += [(name, 80) for name in [*hosts().families][:5] + ["localhost.", "a.localhost"]]
             asked = 0
@@ -456,6 +454,9 @@ class TestRemarks:
         assert "and 2 addresses more" in said or "and 2 addresses" in said
         wild = Row("AF_INET", "SOCK_STREAM", "IPPROTO_TCP", "", ("0.0.0.0", 80))
         assert order(Answer(Question(), (wild,))).startswith("A server would bind 0.0.0.0 port 80")
+        other = Row("AF_INET6", "SOCK_STREAM", "IPPROTO_TCP", "", ("::", 80, 0, 0))
+        assert "IPV6_V6ONLY" in order(Answer(Question(), (wild, other)))
+        assert "IPV6_V6ONLY" not in order(Answer(Question(), (wild,)))
 
 
 class TestPictures:

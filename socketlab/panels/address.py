@@ -14,19 +14,14 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from .address_hints import EXAMPLES, FAMILIES, FLAGS, NAME_FLAGS, PLAIN, PROTOCOLS, TYPES
 from .address_hosts import host_leaves, name_leaves
 from .address_lookups import Lookups
 from .address_model import (
-    FAMILIES,
-    FLAGS,
-    NAME_FLAGS,
-    PROTOCOLS,
-    TYPES,
     Answer,
     Name,
     Question,
     ask,
-    interface,
     name_call,
     name_of,
     number,
@@ -41,34 +36,6 @@ from .painter import Painter
 
 ENTER = 0.1  # seconds between the Enter key and the question, in which the text arrives
 OWN = "your own"
-
-_PLAIN = {"family": "AF_UNSPEC", "type": "SOCK_STREAM", "proto": "any"}
-
-#: By name: what stands in host and service, other menus than the plain ones, flags.
-EXAMPLES: dict[str, tuple[str, str, dict[str, str], tuple[str, ...]]] = {
-    "localhost": ("localhost", "80", {}, ()),
-    "127.0.0.1": ("127.0.0.1", "80", {}, ()),
-    "::1": ("::1", "80", {}, ()),
-    "any type of socket": ("127.0.0.1", "80", {"type": "any"}, ()),
-    "None, for a server": ("None", "8080", {}, ("AI_PASSIVE",)),
-    "None, for a client": ("None", "8080", {}, ()),
-    "'' is not None": ("''", "8080", {}, ("AI_PASSIVE",)),
-    "a scope: fe80::1%…": (f"fe80::1%{interface(1)}", "80", {}, ()),
-    "127.1": ("127.1", "80", {}, ()),
-    "0x7f.1": ("0x7f.1", "80", {}, ()),
-    "2130706433": ("2130706433", "80", {}, ()),
-    "bytes": ("b'127.0.0.1'", "b'http'", {}, ()),
-    "http as the service": ("127.0.0.1", "http", {}, ()),
-    "port 70000": ("127.0.0.1", "70000", {}, ()),
-    "an IPv4 address as IPv6": ("127.0.0.1", "80", {"family": "AF_INET6"}, ()),
-    "mapped into IPv6": ("127.0.0.1", "80", {"family": "AF_INET6"}, ("AI_V4MAPPED",)),
-    "localhost over IPv6 alone": ("localhost", "80", {"family": "AF_INET6"}, ()),
-    "TCP for datagrams": ("127.0.0.1", "80", {"type": "SOCK_DGRAM", "proto": "IPPROTO_TCP"}, ()),
-    "a name where a number must stand": ("localhost", "80", {}, ("AI_NUMERICHOST",)),
-    "a name that does not exist": ("no-such-host.invalid", "80", {}, ()),
-    "a name with an umlaut": ("bücher.example", "80", {}, ()),
-    "a name that IDNA refuses": ("a..b", "80", {}, ()),
-}
 
 
 class AddressPanel(Panel):
@@ -194,7 +161,7 @@ class AddressPanel(Panel):
         self._setting = True
         try:
             self.host.value, self.service.value = host, service
-            for name, usual in _PLAIN.items():
+            for name, usual in PLAIN.items():
                 getattr(self, name).value = menus.get(name, usual)
             for name, box in self.flags.items():
                 box.value = name in flags

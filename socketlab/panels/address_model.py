@@ -14,52 +14,16 @@ import ast
 import ipaddress
 import os
 import socket
+from _socket import socket as _Socket  # the class below socket.socket: trying does not show up in a trace
+from contextlib import closing
 from errno import errorcode
 from time import perf_counter
 from typing import Any, NamedTuple, TypeAlias
 
+from .address_errors import explain
 from .address_hosts import host_leaves, service_leaves
 
 Service: TypeAlias = "str | bytes | int | None"
-
-FAMILIES = ("AF_UNSPEC", "AF_INET", "AF_INET6")
-TYPES = ("any", "SOCK_STREAM", "SOCK_DGRAM", "SOCK_RAW")
-PROTOCOLS = ("any", "IPPROTO_TCP", "IPPROTO_UDP", "IPPROTO_ICMP")
-
-FLAGS = {
-    "AI_PASSIVE": "For bind(): without a host the answer is the wildcard, every address of this machine, "
-    "and not loopback. With a host it changes nothing.",
-    "AI_NUMERICHOST": "The host must be an address, not a name: no look-up, so no waiting.",
-    "AI_NUMERICSERV": "The service must be a number: no look-up in the table of services.",
-    "AI_CANONNAME": "Tell the host's canonical name as well, in the first row.",
-    "AI_ADDRCONFIG": "Only families of which this machine has an address of its own; loopback does not count.",
-    "AI_V4MAPPED": "With AF_INET6: where there is no IPv6 address, give IPv4 addresses as ::ffff:a.b.c.d.",
-    "AI_ALL": "With AI_V4MAPPED: IPv6 addresses and mapped IPv4 addresses, both.",
-}
-NAME_FLAGS = {
-    "NI_NUMERICHOST": "The host as a number: no look-up, so no waiting.",
-    "NI_NUMERICSERV": "The port as a number: no look-up in the table of services.",
-    "NI_NAMEREQD": "An error where the address has no name; without it the number stands in for the name.",
-    "NI_DGRAM": "The service's name for datagrams (UDP): port 514 is shell over TCP and syslog over UDP.",
-}
-FLAGS = {name: words for name, words in FLAGS.items() if hasattr(socket, name)}
-NAME_FLAGS = {name: words for name, words in NAME_FLAGS.items() if hasattr(socket, name)}
-
-MEANINGS = {
-    "EAI_ADDRFAMILY": "The host exists, but has no address of the family asked for.",
-    "EAI_AGAIN": "No name server answered: this may pass, so try again later.",
-    "EAI_BADFLAGS": "The flags do not go together, or this C library does not know one of them.",
-    "EAI_FAIL": "The name server answered that it cannot answer: trying again will not help.",
-    "EAI_FAMILY": "This C library does not know the family.",
-    "EAI_MEMORY": "There was no memory for the answer.",
-    "EAI_NODATA": "The name exists, but no address is stored under it.",
-    "EAI_NONAME": "Nobody knows this host or service by that name, or the flags forbid to look it up.",
-    "EAI_OVERFLOW": "The answer is longer than the room for it.",
-    "EAI_SERVICE": "No such service for this type of socket, or the port is no number that it can have.",
-    "EAI_SOCKTYPE": "The type is unknown, or the protocol does not go with it.",
-    "EAI_SYSTEM": "A system call failed on the way: errno tells which way.",
-}
-_CODES = {getattr(socket, name): name for name in dir(socket) if name.startswith("EAI_")}
 
 
 class Question(NamedTuple):
@@ -233,17 +197,17 @@ def try_out(row: Row) -> Trial:
     if family is None or kind is None:
         return Trial("EAFNOSUPPORT")
     try:
-        sock = socket.socket(family, kind, _protocol_number(row.proto))
+        sock = _Socket(family, kind, _protocol_number(row.proto))
     except OSError as exc:
         return Trial(_errno(exc))
     bound = None
-    with sock:
+    with closing(sock):
         if row.is_loopback:
             bound = _tried(sock.bind, row.sockaddr)
     if row.address.is_unspecified:
         return Trial("", bound)
     try:
-        with socket.socket(family, socket.SOCK_DGRAM) as scout:
+        with closing(_Socket(family, socket.SOCK_DGRAM)) as scout:
             # Port 9 (discard, RFC 863) where none was asked for: macOS refuses 0. No packet goes to any port.
             host, port, *rest = row.sockaddr
             scout.connect((host, port or 9, *rest))
@@ -264,20 +228,6 @@ def name_of(sockaddr: tuple[Any, ...], flags: tuple[str, ...]) -> Name:
 def name_call(sockaddr: tuple[Any, ...], flags: tuple[str, ...]) -> str:
     """The getnameinfo call as you would type it."""
     return f"socket.getnameinfo({sockaddr!r}, {' | '.join(f'socket.{flag}' for flag in flags) or '0'})"
-
-
-def explain(error: BaseException) -> tuple[str, str, str]:
-    """An exception of a look-up: its EAI_ name or its own, its words, and what it means in one sentence."""
-    if isinstance(error, socket.gaierror):
-        kind = _CODES.get(error.errno, f"error {error.errno}")
-        return kind, str(error.strerror), MEANINGS.get(kind, "A code of this C library alone.")
-    meaning = "Python refused the arguments, so the C library was not asked."
-    if isinstance(error, UnicodeError):
-        meaning = (
-            "Python turns a name into ASCII (IDNA) before it asks, and this one cannot be: each part between two dots "
-            "takes 1 to 63 bytes, and only certain characters."
-        )
-    return type(error).__name__, str(error), meaning
 
 
 def _tried(call: Any, address: tuple[Any, ...]) -> str:

@@ -22,10 +22,11 @@ def order(answer: Answer) -> str:
     more = f", and {count(len(others) - 3, 'address', 'addresses')} more" if len(others) > 3 else ""
     then = "".join(f", then {name}" for name in names[1:]) + more
     if first.address.is_unspecified:
-        return (
-            f"A server would bind {names[0]}{then}, each with a socket of its own. They are wildcards: whoever reaches "
-            "this machine by any of its addresses can connect."
-        )
+        words = f"A server would bind {names[0]}{then}, each with a socket of its own: wildcards, for whoever reaches "
+        words += "this machine by any of its addresses."
+        if len({row.family for row in answer.rows}) > 1:
+            words += " The IPv6 one needs IPV6_V6ONLY, or it wants the IPv4 port as well (ipv6(7))."
+        return words
     if not others:
         return f"A loop over the rows has one address to try: {names[0]}."
     return f"A loop such as create_connection's would try {names[0]} first{then}, and stop at the first that answers."
