@@ -10,6 +10,7 @@ The clients are another process (`load` says why); models take turns at each num
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -19,7 +20,8 @@ from typing import TYPE_CHECKING, NamedTuple, overload
 
 from ..measure.timing import Timing, seconds_text
 from .load import Clients, Row
-from .models import MODELS
+from .models import MODELS, OneAtATime, PoolOfThreads
+from .processes import Processes
 from .running import Steps, run
 from .serving import COMPUTES, SLEEPS, Work
 from .wanted import seconds as wanted_seconds
@@ -199,6 +201,27 @@ def _asks(rows: list[Row]) -> tuple[Ask, ...]:
         began, ended, who = line.split(" ", 2)
         asks.append(Ask(client, who, *((ns - origin) / 1e9 for ns in (asked, int(began), int(ended), answered))))
     return tuple(sorted(asks, key=lambda ask: ask.answered))
+
+
+def in_a_row(model: str, clients: int, kind: str) -> int:
+    """How often the work is done one after the other until the last of `clients` that ask at once has its answer.
+
+    Arithmetic, not measured: what is left of it are the costs of threads, processes and loops themselves.
+    """
+    if model == PoolOfThreads.name:
+        at_once = PoolOfThreads.threads
+    elif model == Processes.name:
+        at_once = Processes.processes
+    else:
+        at_once = 1 if model == OneAtATime.name else clients
+    if kind == COMPUTES:  # one global lock for each process, and no more of them than CPUs
+        at_once = min(at_once, cpus()) if model == Processes.name else 1
+    return math.ceil(clients / at_once)
+
+
+def cpus() -> int:
+    """How many CPUs this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 # -- the picture -------------------------------------------------------------------------------------------------------
