@@ -394,6 +394,13 @@ class TestAsking:
         trial = try_out(Row("AF_INET", "SOCK_STREAM", "IPPROTO_TCP", "", ("0.0.0.0", 0)))
         assert trial == Trial("")
 
+    def test_what_it_tries_is_in_no_trace(self) -> None:
+        from socketlab import trace
+
+        with trace() as seen:
+            assert ask(Question("127.0.0.1", 80)).trials[0].usable
+        assert not seen.events
+
     @linux
     def test_a_destination_without_a_route(self) -> None:
         (row,) = (
