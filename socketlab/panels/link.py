@@ -104,8 +104,8 @@ class LinkPanel(ExperimentPanel):
                     layout=widgets.Layout(**{**row, "align_items": "flex-end"}),
                 ),
                 widgets.HBox([self.preset, self.clear_button], layout=widgets.Layout(**row)),
-                self.source,
                 *self._boxes.values(),
+                self.source,
             ],
             live=[part for control in live for part in _parts(control)],
         )

@@ -10,7 +10,7 @@ import html
 from collections.abc import Mapping
 from typing import Any
 
-from ..experiments.link_talk import CHANGED, KEPT, Event
+from ..experiments.link_talk import CHANGED, KEPT
 from ..experiments.link_words import changes_in_words, fault_text
 from ..experiments.through_link import LinkProbe
 from ..links import DatagramFaults, StreamFaults
@@ -116,13 +116,12 @@ def _recvs(probe: LinkProbe) -> str:
 
 def _counts(probe: LinkProbe) -> str:
     """Where the bytes, or datagrams, are: one row for each direction."""
-    names = [name for name in probe.stats.up._fields if name != "taken"]
-    head = "".join(f"<th>{name}</th>" for name in names)
     unit = "datagrams" if probe.datagrams else "bytes"
+    names = [name for name in probe.stats.up._fields if name != "taken"]
     rows = "".join(
-        f"<tr><td class='sl-tight'>{way}: {count.taken:,} {unit} taken</td>"
-        + "".join(f"<td class='sl-tight'>{getattr(count, name):,}</td>" for name in names)
+        f"<tr><td class='sl-tight'>{way}: <b>{count.taken:,}</b> {unit} taken</td>"
+        + "".join(f"<td class='sl-tight'><b>{getattr(count, name):,}</b> {name}</td>" for name in names)
         + "</tr>"
         for way, count in (("up", probe.stats.up), ("down", probe.stats.down))
     )
-    return f"<table class='sl'><thead><tr><th>what came into the link</th>{head}</tr></thead>{rows}</table>"
+    return f"<table class='sl'>{rows}</table>"
