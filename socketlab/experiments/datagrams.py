@@ -123,9 +123,8 @@ def _sweep(buffers: tuple[int, ...], datagrams: int, size: int, rounds: int) -> 
         for _ in range(rounds):
             for _, one in _steps(datagrams, datagrams, size, buffer, 0, None):
                 result = one
-                if granted:
-                    share = (len(granted) + len(found) / rounds) / len(buffers)
-                    yield share, BufferLoss(buffers[: len(granted)], tuple(granted), tuple(lost), datagrams, size)
+                share = (len(granted) + len(found) / rounds) / len(buffers)
+                yield share, BufferLoss(buffers[: len(granted)], tuple(granted), tuple(lost), datagrams, size)
             found.append(result.lost)
         granted.append(result.receive_buffer)
         lost.append(tuple(found))

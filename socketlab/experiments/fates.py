@@ -138,6 +138,8 @@ class BufferLoss:
 
     @property
     def title(self) -> str:
+        if not self.granted:
+            return "No buffer has been tried yet"
         least = f"{bytes_text(self.granted[0])} of buffer lose {median(self.lost[0]):,.0f} of {self.sent:,} datagrams"
         if self.enough is None:
             return f"{least}, and {bytes_text(self.granted[-1])} still lose {median(self.lost[-1]):,.0f}"
@@ -204,7 +206,7 @@ def draw_loss_by_receive_buffer(*results: BufferLoss, title: str = "", ax: Axes 
 
     from ..measure.plots import _series, _style, figure
 
-    if not results:
+    if not any(result.granted for result in results):
         raise ValueError("draw_loss_by_receive_buffer wanted at least one result, but got none")
     picture = None
     if ax is None:

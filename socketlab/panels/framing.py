@@ -129,7 +129,7 @@ def _of(result: RecvSizes, send: int, size: int) -> str:
 
 
 def _call(result: RecvSizes) -> str:
-    return code(f"recv({result.size})")
+    return code(f"recv({result.size or ''})")
 
 
 def _slider(name: str, value: int, low: int, high: int, unit: str, tooltip: str) -> Any:
