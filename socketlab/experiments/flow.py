@@ -13,6 +13,7 @@ from collections.abc import Generator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from time import perf_counter
+from typing import NamedTuple
 
 from ..measure.tcp_fields import tcp_info
 from ..measure.timing import _want
@@ -20,7 +21,7 @@ from .pairs import check_buffers, granted, stream_pair
 from .queues import Depths
 from .running import Steps
 
-__all__ = ["FASTEST", "KEPT", "Flow", "FlowState", "flow_steps"]
+__all__ = ["FASTEST", "KEPT", "Flow", "FlowState", "Look", "flow_steps"]
 
 FASTEST = 2 * 1024 * 1024  # bytes per second: enough to see buffers fill, and next to nothing for a slow core
 KEPT = 15.0  # seconds of the past in a state
@@ -41,6 +42,7 @@ class Flow:
         check_buffers("tcp4", sndbuf, rcvbuf)
         self.sndbuf, self.rcvbuf = sndbuf, rcvbuf
         self.send_rate, self.read_rate = send_rate, read_rate
+        self.sent = self.read = 0  #: bytes until now
 
     @property
     def send_rate(self) -> float:
@@ -62,13 +64,21 @@ class Flow:
         return f"<Flow {self.sndbuf}, {self.rcvbuf}>"
 
 
+class Look(NamedTuple):
+    """One moment of a flow: seconds since the beginning, bytes; None: this system does not tell."""
+
+    t: float
+    sender: int | None
+    receiver: int | None
+    refused: bool  #: send() has been refused since the look before
+
+
 @dataclass(frozen=True, repr=False)
 class FlowState:
     """How it stands. Times in seconds since the beginning, sizes in bytes; None: this system does not tell."""
 
     now: float
-    looks: tuple[tuple[float, int | None, int | None, bool], ...]
-    #: of the last `KEPT` seconds: the time, what waits at the sender, what at the receiver, whether send() was refused
+    looks: tuple[Look, ...]  #: of the last `KEPT` seconds
     granted: tuple[int, int]  #: SO_SNDBUF of the sender and SO_RCVBUF of the receiver, as the kernel grants them
     sent: int
     read: int
@@ -81,12 +91,12 @@ class FlowState:
     @property
     def waiting(self) -> tuple[int | None, int | None]:
         """What waits now at the sender and at the receiver."""
-        return self.looks[-1][1:3] if self.looks else (None, None)
+        return (self.looks[-1].sender, self.looks[-1].receiver) if self.looks else (None, None)
 
     @property
     def refused(self) -> float:
         """The share of the looks of the last second at which send() had been refused."""
-        some = [refused for t, _, _, refused in self.looks if t > self.now - 1]
+        some = [look.refused for look in self.looks if look.t > self.now - 1]
         return sum(some) / len(some) if some else 0.0
 
     def __repr__(self) -> str:
@@ -106,9 +116,9 @@ def _steps(flow: Flow) -> Generator[tuple[float | None, FlowState], None, None]:
         receiver.setblocking(False)
         depths = Depths(sender, receiver, last=1.0)
         data, place = memoryview(bytes(FASTEST // 10)), bytearray(FASTEST // 10)
-        looks: deque[tuple[float, int | None, int | None, bool]] = deque()
+        looks: deque[Look] = deque()
         counts: deque[tuple[float, int, int]] = deque()  # of the last second
-        sent = read = 0
+        flow.sent = flow.read = 0
         may_send = may_read = 0.0
         accepted = began = before = perf_counter()
         looked = yielded = 0.0
@@ -121,11 +131,11 @@ def _steps(flow: Flow) -> Generator[tuple[float | None, FlowState], None, None]:
             with suppress(BlockingIOError):
                 while may_read >= 1:
                     count = receiver.recv_into(place, int(may_read))
-                    read, may_read = read + count, may_read - count
+                    flow.read, may_read = flow.read + count, may_read - count
             try:
                 while may_send >= 1:
                     count = sender.send(data[: int(may_send)])
-                    sent, may_send = sent + count, may_send - count
+                    flow.sent, may_send = flow.sent + count, may_send - count
                     accepted, blocked = now, False
             except BlockingIOError:
                 refused = blocked = True
@@ -134,10 +144,10 @@ def _steps(flow: Flow) -> Generator[tuple[float | None, FlowState], None, None]:
             if now > looked + _LOOK:
                 looked = now
                 ours, theirs = depths.step()
-                looks.append((now - began, ours.send, theirs.receive, refused))
-                counts.append((now - began, sent, read))
+                looks.append(Look(now - began, ours.send, theirs.receive, refused))
+                counts.append((now - began, flow.sent, flow.read))
                 refused = blocked
-                while looks[0][0] < now - began - KEPT:
+                while looks[0].t < now - began - KEPT:
                     looks.popleft()
                 while counts[0][0] < now - began - 1 and len(counts) > 2:
                     counts.popleft()
@@ -146,7 +156,7 @@ def _steps(flow: Flow) -> Generator[tuple[float | None, FlowState], None, None]:
                 span = max(last[0] - first[0], _LOOK)
                 info = tcp_info(sender)
                 yield None, FlowState(
-                    now - began, tuple(looks), granted(sender, receiver), sent, read,
+                    now - began, tuple(looks), granted(sender, receiver), flow.sent, flow.read,
                     (last[1] - first[1]) / span, (last[2] - first[2]) / span,
                     now - accepted if blocked else 0.0, info.snd_wnd, info.notsent_bytes,
                 )  # fmt: skip

@@ -7,6 +7,7 @@ another connection.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import ipywidgets as widgets
@@ -24,7 +25,10 @@ RATES = (0, *(2**n for n in range(10, 22)))  # bytes per second: 1 KiB to 2 MiB
 BUFFERS = (None, *(4**n for n in range(6, 11)))  # bytes: 4 KiB to 1 MiB
 
 _BLOCKED = 0.15  # seconds after which a sender that waits is called blocked, and not only stopped now and then
-_HEIGHT = 168  # pixels of each picture
+_HEIGHT = 176  # pixels of each picture
+_TIME = Axis("seconds ago", lambda t: f"{-t:g}" if t else "now", low=-KEPT, high=0.0)
+
+_Points = Sequence[tuple[float, int | None]]
 
 
 class BufferPanel(ExperimentPanel):
@@ -61,26 +65,26 @@ class BufferPanel(ExperimentPanel):
             self._flow.send_rate, self._flow.read_rate = self.send_rate.value, self.read_rate.value
 
     def picture(self, result: FlowState) -> str:
-        sender = [(t - result.now, ours) for t, ours, _, _ in result.looks]
-        receiver = [(t - result.now, theirs) for t, _, theirs, _ in result.looks]
-        top = max([result.granted[0], *(size for _, size in sender if size is not None)])
-        stops = [(t - result.now, float(top) if refused else None) for t, _, _, refused in result.looks]
-        time = Axis("seconds ago", _ago, low=-KEPT, high=0.0)
+        sender = [(look.t - result.now, look.sender) for look in result.looks]
+        receiver = [(look.t - result.now, look.receiver) for look in result.looks]
+        y, size, top = _axis("at the sender", result.granted[0], sender, 1.4)
+        stops = [(look.t - result.now, top * 0.97 if look.refused else None) for look in result.looks]
         upper = chart(
             [
                 Series("send() would block", stops, "line", ORANGE),
-                Series("waiting at the sender", sender, "area", BLUE),
+                Series("waiting at the sender", _in(size, sender), "area", BLUE),
             ],
-            x=time,
-            y=Axis("at the sender", bytes_text, low=0, high=top * 1.12),
-            levels=[Level(result.granted[0], f"SO_SNDBUF, as granted: {result.granted[0]:,} bytes")],
+            x=_TIME,
+            y=y,
+            levels=[Level(result.granted[0] / size, f"SO_SNDBUF, as granted: {result.granted[0]:,} bytes")],
             height=_HEIGHT,
         )
+        y, size, _ = _axis("at the receiver", result.granted[1], receiver, 1.3)
         lower = chart(
-            [Series("waiting at the receiver", receiver, "area", GREEN)],
-            x=time,
-            y=Axis("at the receiver", bytes_text, low=0, high=result.granted[1] * 1.12),
-            levels=[Level(result.granted[1], f"SO_RCVBUF, as granted: {result.granted[1]:,} bytes")],
+            [Series("waiting at the receiver", _in(size, receiver), "area", GREEN)],
+            x=_TIME,
+            y=y,
+            levels=[Level(result.granted[1] / size, f"SO_RCVBUF, as granted: {result.granted[1]:,} bytes")],
             height=_HEIGHT,
         )
         return upper + lower
@@ -103,8 +107,15 @@ class BufferPanel(ExperimentPanel):
         return f"The sender is not held up: {speeds}; {waits}."
 
 
-def _ago(t: float) -> str:
-    return f"{-t:g}" if t else "now"
+def _axis(label: str, limit: int, points: _Points, room: float) -> tuple[Axis, int, float]:
+    """An axis with room above the limit, which what waits may exceed a little; its unit in bytes; its end."""
+    most = max([limit, *(value for _, value in points if value is not None)])
+    unit, size = ("MiB", 2**20) if most >= 2**20 else ("KiB", 2**10)
+    return Axis(f"{label} ({unit})", low=0, high=most / size * room), size, most / size * room
+
+
+def _in(size: int, points: _Points) -> list[tuple[float, float | None]]:
+    return [(t, None if value is None else value / size) for t, value in points]
 
 
 def _speed(rate: int) -> str:
