@@ -355,13 +355,14 @@ class TestAsking:
             (Question("127.0.0.1", "no-such-service"), "EAI_SERVICE"),
             (Question("127.0.0.1", 80, "AF_UNSPEC", "SOCK_DGRAM", "IPPROTO_TCP"), "EAI_SOCKTYPE"),
             (Question("a..b", 80), "UnicodeError"),
-            (Question("127.0.0.1", 10**25), "OverflowError"),
+            # Up to 3.12 Python makes a C long of the port; from then on it hands the digits over.
+            (Question("127.0.0.1", 10**25), "OverflowError" if sys.version_info < (3, 13) else "EAI_SERVICE"),
         ):
             answer = ask(question)
             assert not answer.rows
             kind, words, meaning = answer.error
             if sys.platform == "linux":
-                assert kind == name or (name, kind) == ("UnicodeError", "UnicodeEncodeError")
+                assert kind.replace("Encode", "") == name
             assert words
             assert meaning.endswith(".")
 
