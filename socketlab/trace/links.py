@@ -13,114 +13,18 @@ its other side has not heard of one, or where bytes are missing.
 
 from __future__ import annotations
 
-import select
-import sys
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator
-from time import perf_counter
+from collections.abc import Iterable
+from functools import cached_property
+from itertools import islice
 from typing import Any
 
 from .calls import Call, ended, name_of
 from .events import IN, OUT, Failure
-from .recorder import Recorder
-from .sight import End, module_of
+from .relays import Known
+from .sight import End
 
-#: Seconds that a trace which closes waits, at most, for what is under way in a link.
-PATIENCE = 1.0
-
-
-class Known:
-    """What the links themselves have told a recorder: pairs of sockets, who had ended before, clients of datagrams."""
-
-    def __init__(self) -> None:
-        self.mate: dict[End, End] = {}
-        self.heard: set[End] = set()  # ends whose peers had finished when the link was asked first
-        self.client: dict[End, Any] = {}  # of each socket towards a target: the address of the client behind it
-        self.door: dict[End, End] = {}  # and the socket that clients send to
-
-
-# -- asking the links --------------------------------------------------------------------------------------------------
-
-
-def relays() -> Iterator[Any]:
-    """What runs in the threads of all links."""
-    if "socketlab.links.relay" not in sys.modules:
-        return
-    for frame in list(sys._current_frames().values()):
-        outermost, below = None, frame
-        while below is not None:
-            if module_of(below) != "threading":
-                outermost = below
-            below = below.f_back  # type: ignore[assignment]
-        if outermost is not None and module_of(outermost) == "socketlab.links.relay":
-            relay = outermost.f_locals.get("self")
-            if relay is not None:
-                yield relay
-
-
-def look(recorder: Recorder) -> dict[End, int]:
-    """Learn what the links that run now have joined; for each of their sockets, what came from it and waits."""
-    known, waiting = recorder.links, {}
-
-    def end_of(sock: Any) -> End | None:
-        end = recorder.ends.of(sock)
-        if end.family == -1:  # closed, and never seen
-            return None
-        end.hidden = end.link = True
-        return end
-
-    for relay in relays():
-        end_of(relay.listener)
-        for one, other, up, down, heard in relay.look_inside(lambda relay=relay: _pairs(relay)):
-            client, target = end_of(one), end_of(other)
-            for end, mate, pending, at_end in ((client, target, up, heard[0]), (target, client, down, heard[1])):
-                if end is None or mate is None:
-                    continue
-                waiting[end] = pending
-                if at_end and end not in known.mate:
-                    known.heard.add(end)
-            if client is not None and target is not None:
-                known.mate[client], known.mate[target] = target, client
-        for address, sock in relay.look_inside(lambda relay=relay: _ways(relay)):
-            way, door = end_of(sock), end_of(relay.listener)
-            if way is not None and door is not None:
-                known.client[way], known.door[way] = address, door
-    return waiting
-
-
-def _pairs(relay: Any) -> list[Any]:
-    return [
-        (p.client.sock, p.target.sock, p.up.pending, p.down.pending, (p.client.heard_end, p.target.heard_end))
-        for p in getattr(relay, "pairs", {}).values()
-    ]
-
-
-def _ways(relay: Any) -> list[Any]:
-    return [(client, up.sock) for client, (up, _) in getattr(relay, "ways", {}).items()]
-
-
-def carry() -> bool:
-    """Whether something is under way in a link that will arrive soon."""
-    return any(relay.look_inside(lambda relay=relay: _carries(relay)) for relay in relays())
-
-
-def _carries(relay: Any) -> bool:
-    if relay.closing:
-        return False
-    if hasattr(relay.poll, "fileno") and select.select([relay.poll.fileno()], [], [], 0)[0]:
-        return True  # its thread is about to wake
-    soon = perf_counter() + PATIENCE
-    if hasattr(relay, "ways"):
-        return bool(relay.up.count["pending"] + relay.down.count["pending"]) and relay.due[0][0] < soon
-    for pair in relay.pairs.values():
-        for pipe, receiver in ((pair.up, pair.target), (pair.down, pair.client)):
-            waits = pipe.pending or (pipe.ended and not pipe.over and not pipe.swallowed)
-            if waits and not receiver.blocked and pipe.wake_at() < soon:
-                return True
-    return False
-
-
-# -- telling -----------------------------------------------------------------------------------------------------------
+_LOOKED_AT = 1000  # datagrams among which one with a changed bit is looked for
 
 
 class Links:
@@ -205,70 +109,87 @@ class Links:
 
     # -- datagrams -----------------------------------------------------------------------------------------------------
 
-    def origin(self, call: Call) -> tuple[Any, Any] | None:
-        """From where to where a datagram was sent that `call` got through links; None where it came without one."""
-        if not self.client or call.who is None:
-            return None
-        mine = _port(call.who.local)
-        sender = _port(call.address if call.address is not None else call.who.peer)
-        found = None
-        for _ in range(len(self.client) + 1):
-            step = self._before(sender, mine)
-            if step is None:
-                break
-            found = sender, mine = step
+    @cached_property
+    def _hops(self) -> dict[tuple[Any, Any], tuple[Any, Any]]:
+        """For a datagram's sender and receiver, the first being a link: from where to where it came before."""
+        found: dict[tuple[Any, Any], tuple[Any, Any]] = {}
+        for way, client in self.client.items():
+            here, target, door = _port(way.local), _port(way.peer), _port(self.door[way].local)
+            found[here, target] = _port(client), door
+            found[door, _port(client)] = target, here
         return found
 
-    def _before(self, sender: Any, receiver: Any) -> tuple[Any, Any] | None:
-        """A hop that ended at `receiver`, coming from a link's `sender`: where it began."""
-        for way, client in self.client.items():
-            door = _port(self.door[way].local)
-            if sender == _port(way.local) and receiver == _port(way.peer):
-                return _port(client), door
-            if sender == door and receiver == _port(client):
-                return _port(way.peer), _port(way.local)
-        return None
+    def _origin(self, call: Call) -> tuple[Any, Any] | None:
+        """From where to where a datagram was sent that `call` got through links; None where it came without one."""
+        if call.failed or call.data is None or call.who is None:
+            return None
+        came = _port(call.address if call.address is not None else call.who.peer), _port(call.who.local)
+        found = None
+        for _ in range(len(self._hops)):
+            if came not in self._hops:
+                break
+            found = came = self._hops[came]
+        return found
 
-    def follow(self, posted: Iterable[Call], delivered: Iterable[Call]) -> list[Call]:
+    def follow(self, posted: Iterable[Call], delivered: list[Call]) -> list[Call]:
         """Tie datagrams that came through a link to their sends; returns those that came without one."""
-        delivered = list(delivered)
         if not self.client:
             return delivered
-        under_way: dict[Any, deque[Call]] = defaultdict(deque)
+        any_link = next(iter(self.client))
+        links = {receiver for _, receiver in self._hops.values()}
+        under_way: dict[Any, _Datagrams] = defaultdict(_Datagrams)
         for call in posted:
             if not call.failed and call.who is not None:
-                target = call.address if call.address is not None else call.who.peer
-                under_way[_port(call.who.local), _port(target)].append(call)
-                if any(_port(target) in (_port(self.door[way].local), _port(way.local)) for way in self.client):
-                    self.joined.setdefault(call.who, next(iter(self.client)))
-        left, used = [], set()
+                target = _port(call.address if call.address is not None else call.who.peer)
+                if target in links:
+                    under_way[_port(call.who.local), target].add(call)
+                    self.joined.setdefault(call.who, any_link)
+        left = []
         for call in delivered:
-            way = self.origin(call) if not call.failed and call.data is not None else None
+            way = self._origin(call)
             if way is None or call.who is None:
                 left.append(call)
                 continue
-            self.joined.setdefault(call.who, next(iter(self.client)))
-            sends = [sent for sent in under_way.get(way, ()) if sent.start <= call.end]
-            found = _same(call, [sent for sent in sends if sent not in used], sends)
+            self.joined.setdefault(call.who, any_link)
+            found = under_way[way].take(call)
             if found is not None:
-                used.add(found)
                 call.got(found, 0, call.size or 0, 0)
         return left
 
 
-def _same(got: Call, fresh: list[Call], every: list[Call]) -> Call | None:
-    """Which of these datagrams `got` received: one just like it, a duplicate, one with a bit changed, one cut short."""
-    data = got.data or b""
-    for some in (fresh, every):
-        for sent in some:
-            if sent.size == got.size and sent.data == got.data:
-                return sent
-    for some in (fresh, every):
-        for sent in some:
-            if sent.size == got.size and _bits_apart(sent.data or b"", data) == 1:
-                return sent
-    cut = (sent for sent in fresh if got.asked == got.size and (sent.data or b"").startswith(data))
-    return next(cut, None)
+class _Datagrams:
+    """What one end sent to another through links."""
+
+    def __init__(self) -> None:
+        self._fresh: dict[Call, None] = {}  # nobody has received these
+        self._same: dict[Any, deque[Call]] = defaultdict(deque)  # fresh ones, by what is in them
+        self._used: dict[Any, Call] = {}  # for each content the last one that was received
+
+    def add(self, call: Call) -> None:
+        self._fresh[call] = None
+        self._same[call.size, call.data].append(call)
+
+    def take(self, got: Call) -> Call | None:
+        """Which one `got` received: one just like it, the same once more, one with a bit changed, one cut short."""
+        same = self._same[got.size, got.data]
+        while same and same[0] not in self._fresh:
+            same.popleft()
+        found = same[0] if same else self._used.get((got.size, got.data))
+        if found is None or found.start > got.end:
+            found = self._changed(got)
+        if found is not None:
+            self._fresh.pop(found, None)
+            self._used[found.size, found.data] = found
+        return found
+
+    def _changed(self, got: Call) -> Call | None:
+        data = got.data or b""
+        for some in (self._fresh, self._used.values()):
+            for sent in islice(some, _LOOKED_AT):
+                if sent.start <= got.end and sent.size == got.size and _bits_apart(sent.data or b"", data) == 1:
+                    return sent
+        cut = (sent for sent in islice(self._fresh, _LOOKED_AT) if (sent.data or b"").startswith(data))
+        return next(cut, None) if got.asked == got.size else None
 
 
 def _bits_apart(one: bytes, other: bytes) -> int:

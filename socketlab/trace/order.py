@@ -37,9 +37,10 @@ from typing import Any
 
 from .calls import Call, calls_of, chains_of, ended, name_of
 from .events import IN, Failure
-from .links import Known, Links
+from .links import Links
 from .pairing import pair
 from .recorder import Lane
+from .relays import Known
 from .sight import End
 from .streams import tie
 

@@ -88,7 +88,7 @@ class Recorder:
         self.closed = False
         self.faults: deque[Exception] = deque(maxlen=100)  # our own, while something was written down
         self.under_way: dict[int, Any] = {}  # see the module of that name
-        self.links: Any = None  # see the module of that name
+        self.links: Any = None  # what they have told: see `relays`
         self._lock = threading.Lock()
 
     # -- called from the methods in `methods` ----------------------------------------------------------------------
@@ -182,8 +182,8 @@ def current() -> Recorder | None:
 def begin(token: object, events: int, payload: int) -> Recorder:
     """A trace opens: the recorder that it shares, at work."""
     global _current
-    from .links import Known
     from .methods import install
+    from .relays import Known
     from .settling import wait_for_servers
     from .under_way import calls_under_way
 

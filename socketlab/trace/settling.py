@@ -20,10 +20,10 @@ import threading
 import time
 from typing import Any
 
-from .links import PATIENCE as LINKS
-from .links import carry
 from .methods import CODES, Socket
 from .recorder import Recorder, outermost_module
+from .relays import PATIENCE as LINKS
+from .relays import carry
 from .system_call import system_call
 
 PATIENCE = 0.1  # s; a thread that sleeps or computes for longer is not going to note anything soon

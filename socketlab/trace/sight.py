@@ -46,7 +46,7 @@ class End:
         self.listening = False
         self.hidden = False
         self.helper = False  # made by socketlab.servers
-        self.link = False  # made by socketlab.links: then it is hidden, see the module `links`
+        self.link = False  # made by socketlab.links: then it is hidden, see `links`
         self.tls = False
         self.other: int | None = None  # the inode of the other end of a Unix socket, where the kernel was asked
         #: How the program came by it: "" (it was there before), "new", "connect", "accept", "left", "right".

@@ -17,10 +17,10 @@ from ..measure.progress import Progress
 from . import recorder
 from .calls import Call
 from .events import IN, OUT, Endpoint, Event, Failure, Piece
-from .links import Known, look
 from .methods import without_our_frames
 from .operations import flag_names
 from .order import Told, causes_of
+from .relays import Known, look
 from .roles import name_ends, name_threads
 from .settling import settle
 from .sight import End

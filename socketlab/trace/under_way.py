@@ -15,9 +15,9 @@ import threading
 from typing import Any, NamedTuple
 
 from .events import IN
-from .links import look
 from .operations import Extra, Operation, special
 from .recorder import Recorder
+from .relays import look
 from .sight import End, Plain
 
 _ACCEPT, _RECV = Operation("accept"), Operation("recv", IN)

@@ -1,0 +1,107 @@
+"""What faulty links that run now tell a trace: which sockets they have joined, and what is under way in them.
+
+Links are found by their threads, as a server's are. A trace asks when it opens, for connections that are older, and
+when it closes, for what has been sent and has not arrived.
+"""
+
+from __future__ import annotations
+
+import select
+import sys
+from collections.abc import Iterator
+from time import perf_counter
+from typing import Any
+
+from .recorder import Recorder
+from .sight import End, module_of
+
+#: Seconds that a trace which closes waits, at most, for what is under way in a link.
+PATIENCE = 1.0
+
+
+class Known:
+    """What the links themselves have told a recorder: pairs of sockets, who had ended before, clients of datagrams."""
+
+    def __init__(self) -> None:
+        self.mate: dict[End, End] = {}
+        self.heard: set[End] = set()  # ends whose peers had finished when the link was asked first
+        self.client: dict[End, Any] = {}  # of each socket towards a target: the address of the client behind it
+        self.door: dict[End, End] = {}  # and the socket that clients send to
+
+
+def relays() -> Iterator[Any]:
+    """What runs in the threads of all links."""
+    if "socketlab.links.relay" not in sys.modules:
+        return
+    for frame in list(sys._current_frames().values()):
+        outermost, below = None, frame
+        while below is not None:
+            if module_of(below) != "threading":
+                outermost = below
+            below = below.f_back  # type: ignore[assignment]
+        if outermost is not None and module_of(outermost) == "socketlab.links.relay":
+            relay = outermost.f_locals.get("self")
+            if relay is not None:
+                yield relay
+
+
+def look(recorder: Recorder) -> dict[End, int]:
+    """Learn what the links that run now have joined; for each of their sockets, what came from it and waits."""
+    known, waiting = recorder.links, {}
+
+    def end_of(sock: Any) -> End | None:
+        end = recorder.ends.of(sock)
+        if end.family == -1:  # closed, and never seen
+            return None
+        end.hidden = end.link = True
+        return end
+
+    for relay in relays():
+        end_of(relay.listener)
+        for one, other, up, down, heard in relay.look_inside(lambda relay=relay: _pairs(relay)):
+            client, target = end_of(one), end_of(other)
+            for end, mate, pending, at_end in ((client, target, up, heard[0]), (target, client, down, heard[1])):
+                if end is None or mate is None:
+                    continue
+                waiting[end] = pending
+                if at_end and end not in known.mate:
+                    known.heard.add(end)
+            if client is not None and target is not None:
+                known.mate[client], known.mate[target] = target, client
+        for address, sock in relay.look_inside(lambda relay=relay: _ways(relay)):
+            way, door = end_of(sock), end_of(relay.listener)
+            if way is not None and door is not None:
+                known.client[way], known.door[way] = address, door
+    return waiting
+
+
+def _pairs(relay: Any) -> list[Any]:
+    return [
+        (p.client.sock, p.target.sock, p.up.pending, p.down.pending, (p.client.heard_end, p.target.heard_end))
+        for p in getattr(relay, "pairs", {}).values()
+    ]
+
+
+def _ways(relay: Any) -> list[Any]:
+    return [(client, up.sock) for client, (up, _) in getattr(relay, "ways", {}).items()]
+
+
+def carry() -> bool:
+    """Whether something is under way in a link that will arrive soon."""
+    return any(relay.look_inside(lambda relay=relay: _carries(relay)) for relay in relays())
+
+
+def _carries(relay: Any) -> bool:
+    if relay.closing:
+        return False
+    if hasattr(relay.poll, "fileno") and select.select([relay.poll.fileno()], [], [], 0)[0]:
+        return True  # its thread is about to wake
+    soon = perf_counter() + PATIENCE
+    if hasattr(relay, "ways"):
+        return bool(relay.up.count["pending"] + relay.down.count["pending"]) and relay.due[0][0] < soon
+    for pair in relay.pairs.values():
+        for pipe, receiver in ((pair.up, pair.target), (pair.down, pair.client)):
+            waits = pipe.pending or (pipe.ended and not pipe.over and not pipe.swallowed)
+            if waits and not receiver.blocked and pipe.wake_at() < soon:
+                return True
+    return False
