@@ -188,7 +188,7 @@ def _finding(result: ListenQueue) -> str:
     if outside:
         return f"{begin} admits {let_in} of {clients}; {outside + half} wait outside, and do not know it"
     if half:
-        return f"{begin}: connect() returned for all {clients}, and {half} of them have no seat"
+        return f"{begin}: connect() returned for all {clients}, and {half} of them without a seat"
     longest = max(client.queued or 0.0 for client in result.clients)
     if longest > 0.5:
         return f"{begin}: all {clients} got in, the last after {longest:.1f} s"
