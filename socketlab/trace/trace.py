@@ -343,7 +343,9 @@ def trace(name: str = "", *, events: int = EVENTS, payload: int = PAYLOAD) -> Tr
     `events` is the number of calls after which recording stops, `payload` the number of bytes of which contents are
     kept; both are for all traces that are open at the same time, which share what they record. Methods of the class
     `socket.socket` (and of `ssl.SSLSocket`, and functions of `socket`, `select`, `selectors`) are replaced while any
-    trace is open, and put back when the last one closes. Raises ValueError where a limit is negative.
+    trace is open, and put back when the last one closes. What goes through a `faulty_link` is told as one conversation
+    of its two ends; for what is on its way in a link, a trace that closes waits, a second at most. Raises ValueError
+    where a limit is negative.
     """
     for what, value in (("events", events), ("payload", payload)):
         if not isinstance(value, int) or value < 0:

@@ -6,7 +6,8 @@ it is placed, so that no two texts can meet. What the program sent is drawn lite
 
 A hatched bar is the time in which a call waited. Data travels along arrows, with the bytes on them; a peek leaves the
 bytes where they are, so its arrow is hollow; a dashed arrow is a datagram; one that ends in × reached nobody; a padlock
-stands beside plaintext that travelled encrypted.
+stands beside plaintext that travelled encrypted. A grey band between two columns is a faulty link: arrows run
+through it, and what it lost, or ended by itself, ends or begins there.
 """
 
 from __future__ import annotations

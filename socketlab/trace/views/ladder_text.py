@@ -12,6 +12,7 @@ calls, names of ends, bytes; never of times, addresses or descriptors. It is mea
   bytes get a letter: "A: 11 bytes" on their way out, "first 5 bytes of A" where they arrive.
 * Who called and was let in (listened, accepted) stands on the right. Where several ends share a side, each row says
   whose call it is.
+* A faulty link is named in the heading, and what it did by itself ("reset by the link"); its own calls are not shown.
 * Up to `lines` rows are shown as they are, except that the very same row four times or more is shown once, with its
   number. A longer trace is folded, as little as is needed: first what repeats but for its payload, then what repeats
   but for how often, then what many ends do one like the other. What is still too long loses its middle, and says so.
