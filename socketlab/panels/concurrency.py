@@ -47,14 +47,14 @@ class ConcurrencyPanel(ExperimentPanel):
         self.models = {name: _tick(name) for name in MODELS}
         self.clients = _slider("Clients", [(str(n), n) for n in CLIENTS], 32, "How many ask at once, each of them once")
         costs = [(seconds_text(cost) if cost else "nothing", cost) for cost in COSTS]
-        self.cost = _slider("Handler", costs, 0.01, "What a handler takes for one request")
+        self.cost = _slider("for", costs, 0.01, "How long a handler sleeps or computes for one request")
         self.kind = widgets.Dropdown(
             options=[("sleeps, as for a database", SLEEPS), ("computes, in Python", COMPUTES)], value=SLEEPS,
-            description="which", tooltip="Who sleeps lets others run; who computes holds Python's global lock",
+            description="Handler", tooltip="Who sleeps lets others run; who computes holds Python's global lock",
             layout=widgets.Layout(width="290px", max_width=FITS),
         )  # fmt: skip
         ticks = widgets.HBox(list(self.models.values()), layout=widgets.Layout(flex_flow="row wrap", max_width="100%"))
-        super().__init__([ticks, self.clients, self.cost, self.kind])
+        super().__init__([ticks, self.clients, self.kind, self.cost])
 
     def steps(self) -> Steps[LatencyByClients]:
         ticked = [name for name, box in self.models.items() if box.value and not box.disabled]

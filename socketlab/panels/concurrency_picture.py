@@ -30,7 +30,8 @@ def clients_picture(result: LatencyByClients) -> str:
     """The loads below one another, with the median and the p99 of each marked; "" where there are none yet."""
     if not result.loads:
         return ""
-    blocks = [_height(load) for load in result.loads]
+    most = max(64, min(128, 512 // len(result.loads)))  # pixels: 2 for each of 64 clients, where there is room
+    blocks = [max(20, min(most, 10 * load.clients)) for load in result.loads]
     height = sum(blocks) + len(blocks) * (_HEAD + _GAP) + _FOOT
     end = max(load.seconds for load in result.loads)
     across = Scale(Axis("time"), [end], _LEFT, WIDTH - _RIGHT, 8)
@@ -40,7 +41,9 @@ def clients_picture(result: LatencyByClients) -> str:
         at = across(tick)
         anchor = "start" if tick == 0 else "end" if at > WIDTH - 40 else "middle"
         parts.append(f'<path d="M{at} {_HEAD - 4}V{bottom}" stroke="{_GRID}"/>')
-        parts.append(f'<text x="{at}" y="{bottom + 16}" text-anchor="{anchor}" {_FONT}>{seconds_text(tick, 2)}</text>')
+        parts.append(
+            f'<text x="{at}" y="{bottom + 16}" text-anchor="{anchor}" {_FONT}>{seconds_text(tick, 2) if tick else 0}</text>'
+        )
     words = "time since the first client asked"
     parts.append(f'<text x="{WIDTH / 2}" y="{height - 5}" text-anchor="middle" {_FONT}>{words}</text>')
     top = 0
@@ -54,11 +57,6 @@ def clients_picture(result: LatencyByClients) -> str:
         f'aria-label="{about}" style="{size}">'
         f"{''.join(parts)}</svg></div>"
     )
-
-
-def _height(load: Load) -> int:
-    """Of a model's rows: 10 pixels for each of few clients, 90 for many."""
-    return max(20, min(90, 10 * load.clients))
 
 
 def _block(load: Load, top: int, block: int, across: Scale) -> str:
