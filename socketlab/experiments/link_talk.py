@@ -90,9 +90,11 @@ class Talk:
         before, self.faults = self.faults, (self.link.up.as_dict(), self.link.down.as_dict())
         if changes := changes_in_words(before, self.faults):
             now, last = self.now(), self.events[-1] if self.events else None
-            if self._moved == set(changes) and last and last.what == "fault" and now - last.at < DRAG:
+            words = ", ".join(changes.values())
+            moving = last is not None and last.what == "fault" and now - last.at < DRAG and self._moved == set(changes)
+            if moving and last is not None and " off" not in last.words + words:  # a switch is not dragged
                 self.events.pop()
-            self.events.append(Event(now, "fault", ", ".join(changes.values())))
+            self.events.append(Event(now, "fault", words))
             self._moved = set(changes)
 
     def go_on(self, seconds: float) -> None:

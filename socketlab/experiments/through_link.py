@@ -128,8 +128,9 @@ def _steps(link: Any, seconds: float | None, size: int, every: float) -> Steps[L
         while True:
             talk.go_on(STEP)
             now = talk.now()
-            yield (None if seconds is None else min(1.0, now / seconds)), _result(talk, now)
-            if link.closed or (seconds is not None and now >= seconds):
+            result = _result(talk, now)
+            yield (None if seconds is None else min(1.0, now / seconds)), result
+            if result.closed or (seconds is not None and now >= seconds):
                 return
     finally:
         talk.close()
