@@ -45,8 +45,9 @@ class BacklogPanel(ExperimentPanel):
         self.retries.disabled = not hasattr(socket, "TCP_SYNCNT")
         choices = {name: name.lower() for name in families()}
         wide = widgets.Layout(width="210px", max_width=FITS)
-        self.family = widgets.Dropdown(description="Family", options=choices, tooltip="Of listener and clients")
-        self.family.layout = wide
+        self.family = widgets.Dropdown(
+            description="Family", options=choices, tooltip="Of listener and clients", layout=wide
+        )
         self._door: Door | None = None
         self.rate.observe(weakly(self._pace), names="value")
         super().__init__([self.backlog, self.clients, self.rate, self.retries, self.family], live=[self.rate])
