@@ -28,13 +28,15 @@ _STYLE = """<style>
 .socketlab-panel .sl-options td:nth-child(1) { width: 24%; }
 .socketlab-panel .sl-options td:nth-child(2) { width: 36%; }
 .socketlab-panel .sl-options td:nth-child(3) { width: 15%; }
+.socketlab-panel .sl-detail table.sl tr { display: table-row; }
+.socketlab-panel .sl-detail table.sl td { display: table-cell; }
 .socketlab-panel .sl-detail table.sl td:first-child { white-space: nowrap; width: 1%; }
 @container (max-width: 600px) {
   .socketlab-panel .sl-options thead { display: none; }
-  .socketlab-panel .sl-options tr { display: block; padding: 3px 0;
-    border-top: 1px solid var(--jp-border-color3, #e0e0e0); }
-  .socketlab-panel table.sl tr > td:nth-child(n) { display: block; min-width: 0; padding-left: 0; }
+  .socketlab-panel .sl-options table.sl :is(tbody, tr, td:nth-child(n)) { display: block; width: auto; padding: 0; }
   .socketlab-panel .sl-options table.sl td { border-top: none; }
+  .socketlab-panel .sl-options table.sl tr { padding: 4px 0; border-top: 1px solid var(--jp-border-color3, #e0e0e0); }
+  .socketlab-panel .sl-options table.sl tr:first-child { border-top: none; }
   .socketlab-panel .sl-options td[data-head]::before { content: attr(data-head) ": "; font-weight: 600; }
 }
 </style>"""
