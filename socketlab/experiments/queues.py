@@ -10,6 +10,7 @@ empties between two looks is not seen.
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import threading
@@ -183,10 +184,10 @@ def _steps(
     depths: Depths, seconds: float | None, every: float
 ) -> Generator[tuple[float | None, QueueDepth], None, None]:
     began = yielded = perf_counter()
-    due = began
-    while seconds is None or perf_counter() < began + seconds:
+    due, end = began, math.inf if seconds is None else began + seconds
+    while perf_counter() < end:
         depths.step()
-        due = max(due + every, perf_counter())
+        due = min(max(due + every, perf_counter()), end)
         while True:
             now = perf_counter()
             if now > yielded + _YIELD:
