@@ -59,6 +59,7 @@ class ExperimentPanel(Panel):
         )  # fmt: skip
         self._bar = widgets.FloatProgress(min=0, max=1, layout=widgets.Layout(width="160px", visibility="hidden"))
         self._finding, self._picture = widgets.HTML(), widgets.HTML()
+        self._picture.add_class("sl-picture")
         self.run_button.on_click(weakly(self.run))
         self.stop_button.on_click(weakly(self.stop))
         for control in self.controls:

@@ -31,7 +31,7 @@ SETTINGS = {
 
 START = 60  # seconds that a laboratory may take to answer; 3 are usual
 
-# A notebook with all panels, for what the course's own notebooks do not show side by side.
+# A notebook for what the course's own do not show side by side: panels, and a cell that talks to one of them.
 TALK = """
 with socket.create_connection(panel.server.address) as client:
     client.sendall(b'<i>from a cell</i>')
@@ -71,7 +71,7 @@ class Lab:
         self.folder.mkdir()
         for notebook in NOTEBOOKS.glob("*.ipynb"):
             shutil.copy(notebook, self.folder)
-        write_notebook(self.folder / "panels.ipynb", CELLS)
+        write_notebook(self.folder / "side_by_side.ipynb", CELLS)
         state = folder / "state"
         for plugin, value in SETTINGS.items():
             path = state / "settings" / f"{plugin}.jupyterlab-settings"

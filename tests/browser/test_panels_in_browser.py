@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from laboratory import NOTEBOOKS, Lab, Page
 
+import socketlab.panels
+
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 # The notebooks of the course that are opened here, some six seconds each; ("*_*",) would be all of them.
@@ -46,6 +48,24 @@ def check_readable(page: Page) -> None:
         contrasts = page.contrasts()
         assert contrasts
         assert contrasts[0][0] >= READABLE, f"{theme}: {contrasts[:3]}"
+
+
+def check_narrow(page: Page) -> None:
+    """On a narrow page no control and no word of a table sticks out, and what is pressed is tall enough."""
+    page.page.set_viewport_size({"width": 600, "height": 1400})  # with the file browser beside it, 230 are left
+    try:
+        for panel in page.notebook.locator(".socketlab-panel").all():
+            inside = panel.evaluate(
+                """panel => {
+                    const right = panel.getBoundingClientRect().right + 1;
+                    return [...panel.querySelectorAll('button, input, select, textarea, td, code')]
+                        .filter(part => part.getBoundingClientRect().right > right).map(part => part.outerHTML);
+                }"""
+            )
+            assert inside == []
+            assert all(box.bounding_box()["height"] >= 24 for box in panel.locator("select, button:visible").all())
+    finally:
+        page.page.set_viewport_size({"width": 1280, "height": 1400})
 
 
 # -- how a person tries a panel out, by its title ------------------------------------------------------------------
@@ -183,12 +203,61 @@ def test_a_notebook_of_the_course(lab: Lab, open_notebook: Callable[[str], Page]
     check_readable(page)
 
 
-# -- a notebook with all panels -----------------------------------------------------------------------------------
+# -- the gallery ---------------------------------------------------------------------------------------------------
+
+
+def try_experiment(page: Page, panel: Any) -> None:
+    """Run it: a picture comes, and a sentence; then stop it, if it has not ended."""
+    expect(panel).to_contain_text("Press Run")
+    picture = panel.locator(".sl-picture")
+    expect(picture).to_have_text("")
+    press(panel, "Run")
+    expect(picture).to_have_text(re.compile(r"\w"))
+    expect(panel).not_to_contain_text("Press Run, or")
+    if button(panel, "Stop").is_enabled():
+        button(panel, "Stop").click(timeout=2000, no_wait_after=True)
+    expect(button(panel, "Stop")).to_be_disabled()
+    expect(button(panel, "Run")).to_be_enabled()
+
+
+def try_options(page: Page, panel: Any) -> None:
+    panel.get_by_label("Search").fill("SO_RCVBUF")
+    expect(panel.get_by_role("row").filter(has_text="SO_RCVBUFFORCE").first).to_be_visible()
+    expect(panel.get_by_role("row").filter(has_text="TCP_NODELAY")).to_have_count(0)
+
+
+def try_address(page: Page, panel: Any) -> None:
+    host = panel.get_by_role("textbox", name="host", exact=True)
+    host.fill("127.0.0.1")
+    host.press("Enter")
+    expect(panel).to_contain_text("AF_INET")
+    host.fill("no such name")
+    host.press("Enter")
+    expect(panel).to_contain_text(re.compile("EAI_|does not ask|is not asked"))
+
+
+TRIES_OF_THE_GALLERY = {**TRIES, "Options": try_options, "Addresses": try_address}
+
+
+def test_the_gallery(open_notebook: Callable[[str], Page]) -> None:
+    page = open_notebook("panels.ipynb")
+    page.run_all()
+    panels = page.notebook.locator(".socketlab-panel").all()
+    titles = [panel.locator(".sl-title").first.inner_text() for panel in panels]
+    assert len(set(titles)) == len(socketlab.panels.__all__)
+    for title, panel in zip(titles, panels, strict=True):
+        TRIES_OF_THE_GALLERY.get(title, try_experiment)(page, panel)
+    assert page.errors() == []
+    check_readable(page)
+    check_narrow(page)
+
+
+# -- panels side by side -------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def page(open_notebook: Callable[[str], Page]) -> Page:
-    page = open_notebook("panels.ipynb")
+    page = open_notebook("side_by_side.ipynb")
     page.run_all()
     return page
 
@@ -259,20 +328,7 @@ def test_a_server_that_a_cell_closes(page: Page, server: Any) -> None:
 def test_on_a_narrow_screen(page: Page, server: Any) -> None:
     press(server, "Send")
     expect(server).to_contain_text("1 connected")
-    page.page.set_viewport_size({"width": 600, "height": 1400})  # with the file browser beside it, 230 are left
-    try:
-        for panel in page.notebook.locator(".socketlab-panel").all():
-            inside = panel.evaluate(
-                """panel => {
-                    const right = panel.getBoundingClientRect().right + 1;
-                    return [...panel.querySelectorAll('button, input, select, textarea, td, code')]
-                        .filter(part => part.getBoundingClientRect().right > right).map(part => part.outerHTML);
-                }"""
-            )
-            assert inside == []
-            assert all(box.bounding_box()["height"] >= 24 for box in panel.locator("select, button:visible").all())
-    finally:
-        page.page.set_viewport_size({"width": 1280, "height": 1400})
+    check_narrow(page)
 
 
 def test_running_the_cell_again(page: Page) -> None:
