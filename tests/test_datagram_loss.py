@@ -16,16 +16,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from socketlab.experiments import datagrams as room
+from socketlab.experiments import numbered
 from socketlab.experiments.datagrams import (
     LARGEST,
     SMALLEST,
-    datagram,
     datagram_loss,
     datagram_loss_steps,
     loss_by_receive_buffer,
     loss_by_receive_buffer_steps,
-    number_of,
 )
 from socketlab.experiments.fates import (
     CORRUPTED,
@@ -42,6 +40,7 @@ from socketlab.experiments.fates import (
     draw_loss_by_receive_buffer,
     fates_of,
 )
+from socketlab.experiments.numbered import datagram, number_of
 
 ALL = {"loss": 0.1, "duplication": 0.1, "reordering": 0.1, "corruption": 0.1}
 
@@ -209,7 +208,7 @@ class TestReceiveBuffer:
 
     def test_a_system_that_does_not_count_them(self, monkeypatch: pytest.MonkeyPatch) -> None:
         known = datagram_loss(50, burst=50, receive_buffer=2048)
-        monkeypatch.setattr(room, "_dropped", lambda sock: None)
+        monkeypatch.setattr(numbered, "_dropped", lambda sock: None)
         assert datagram_loss(50, burst=50, receive_buffer=2048).fates == known.fates
 
     @pytest.mark.skipif(sys.platform != "linux", reason="SO_MEMINFO is Linux's")
@@ -222,7 +221,7 @@ class TestReceiveBuffer:
             receiver.bind(("127.0.0.1", 0))
             receiver.setblocking(False)
             sender.connect(receiver.getsockname())
-            before = room._dropped(receiver)
+            before = numbered._dropped(receiver)
             for _ in range(50):
                 sender.send(bytes(100))
             came = 0
@@ -234,7 +233,7 @@ class TestReceiveBuffer:
                         came += 1
                 except BlockingIOError:
                     pass
-                return came + (room._dropped(receiver) or 0) == 50
+                return came + (numbered._dropped(receiver) or 0) == 50
 
             until(accounted, "the kernel counts what it dropped")
         assert before == 0
