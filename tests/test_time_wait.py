@@ -122,7 +122,7 @@ class TestPicture:
 
     def test_compared(self):
         (ax,) = draw_time_wait(CLIENT, SERVER, RESET).axes
-        assert ax.get_title(loc="left") == "TIME_WAIT stays with whoever closes first, for 60 s"
+        assert ax.get_title(loc="left") == "TIME_WAIT stays with whoever closes first, for 61 s"
         assert [text.get_text() for text in ax.get_legend().get_texts()] == [
             "client closes first: 20 at the client",
             "server closes first: 5 at the server; bind() to the port: EADDRINUSE",
@@ -133,7 +133,7 @@ class TestPicture:
         ("results", "title"),
         [
             ((RESET,), "A reset leaves no TIME_WAIT"),
-            ((SERVER,), "TIME_WAIT stays with the server, who closed first, and is over"),
+            ((SERVER,), "TIME_WAIT stays with the server, who closed first, for 61 s"),
             ((RESET, CLIENT), "TIME_WAIT stays with the client, who closed first, for 60 s"),
         ],
     )

@@ -2,7 +2,7 @@
 
 Whoever closes first stays in TIME_WAIT (RFC 9293, 3.6): its last acknowledgement may have been lost, and late segments
 must not end up in a new connection with the same addresses and ports. Linux waits 60 s (TCP_TIMEWAIT_LEN in
-include/net/tcp.h). No process holds such a socket any more; the kernel's table still shows it. A reset skips it
+include/net/tcp.h), and a little more, for its long timers are coarse: 61.8 s were seen. No process holds such a socket any more; the kernel's table still shows it. A reset skips it
 all, and takes the risk. A listener's port that is in TIME_WAIT cannot be bound again without SO_REUSEADDR (tcp(7)).
 """
 
@@ -211,9 +211,16 @@ def _label(result: TimeWait) -> str:
 
 
 def _finding(results: tuple[TimeWait, ...]) -> str:
-    stay = [over for result in results for over in result.over]
+    stay = [over for result in results for over in (*result.over, *_seen_over(result))]
     if not any(look.client + look.server for result in results for look in result.looks):
         return "A reset leaves no TIME_WAIT" if {r.closer for r in results} == {"reset"} else "No TIME_WAIT was seen"
     closers = sorted({result.closer for result in results} - {"reset"})
     ends = f"the {closers[0]}, who closed first" if len(closers) == 1 else "whoever closes first"
-    return f"TIME_WAIT stays with {ends}" + (f", for {max(stay):.0f} s" if stay else ", and is over")
+    return f"TIME_WAIT stays with {ends}, for {max(stay):.0f} s"
+
+
+def _seen_over(result: TimeWait) -> list[float]:
+    """When the last of them was seen to be gone."""
+    last = result.looks[-1]
+    busy = [look.t for look in result.looks if look.client + look.server]
+    return [min(look.t for look in result.looks if look.t > busy[-1])] if busy and busy[-1] < last.t else []
