@@ -2,8 +2,9 @@
 
 Whoever closes first stays in TIME_WAIT (RFC 9293, 3.6): its last acknowledgement may have been lost, and late segments
 must not end up in a new connection with the same addresses and ports. Linux waits 60 s (TCP_TIMEWAIT_LEN in
-include/net/tcp.h), and a little more, for its long timers are coarse: 61.8 s were seen. No process holds such a socket any more; the kernel's table still shows it. A reset skips it
-all, and takes the risk. A listener's port that is in TIME_WAIT cannot be bound again without SO_REUSEADDR (tcp(7)).
+include/net/tcp.h), and a little more, for its long timers are coarse: 61.8 s were seen. No process holds such a socket
+any more; the kernel's table still shows it. A reset skips it all, and takes the risk. A listener's port that is in
+TIME_WAIT cannot be bound again without SO_REUSEADDR (tcp(7)).
 """
 
 from __future__ import annotations
