@@ -214,8 +214,7 @@ def try_experiment(page: Page, panel: Any) -> None:
     press(panel, "Run")
     expect(picture).to_have_text(re.compile(r"\w"))
     expect(panel).not_to_contain_text("Press Run, or")
-    if button(panel, "Stop").is_enabled():
-        button(panel, "Stop").click(timeout=2000, no_wait_after=True)
+    button(panel, "Stop").evaluate("button => button.click()")  # does nothing where it has ended, and is disabled
     expect(button(panel, "Stop")).to_be_disabled()
     expect(button(panel, "Run")).to_be_enabled()
 
@@ -233,7 +232,7 @@ def try_address(page: Page, panel: Any) -> None:
     expect(panel).to_contain_text("AF_INET")
     host.fill("no such name")
     host.press("Enter")
-    expect(panel).to_contain_text(re.compile("EAI_|does not ask|is not asked"))
+    expect(panel).to_contain_text("Not asked: 'no such name' is neither a numeric address nor a name in /etc/hosts")
 
 
 TRIES_OF_THE_GALLERY = {**TRIES, "Options": try_options, "Addresses": try_address}
