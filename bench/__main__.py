@@ -9,8 +9,8 @@ import sys
 from collections.abc import Callable
 from datetime import date
 
-from . import course, links, servers, trace
-from .pairing import Paired, pin
+from . import course, exercises, links, panels, servers, trace
+from .pairing import Paired, percentile, pin
 
 Row = tuple[str, Paired]
 
@@ -127,10 +127,28 @@ def of_links_faults() -> None:
     print(f"| 200 connections | 0 to 50 ms, each its own | {had} | 1 thread |", flush=True)
 
 
+def of_exercises() -> None:
+    """How long a check takes, and what three hundred of them leave behind."""
+    print("\n### Checks of exercises\n\n| | measured | bar |\n|---|---|---|")
+    took = exercises.checks_of_solutions()
+    half, slowest = percentile(list(took.values()), 0.5), max(took, key=lambda name: took[name])
+    print(f"| a correct answer, median of {len(took)} exercises | {half * 1e3:.0f} ms | 300 ms |")
+    print(f"| the slowest, {slowest} | {took[slowest] * 1e3:.0f} ms | 1,500 ms |", flush=True)
+    for name, seconds, limit in exercises.hanging():
+        print(f"| {name} | {seconds:.2f} s | {limit:.1f} s |", flush=True)
+    threads, descriptors, children, memory = exercises.many(300)
+    print(f"| after 300 checks: threads, descriptors, children | {threads}, {descriptors}, {children} more | none |")
+    print(f"| after 300 checks: memory | {memory / 1e6:.1f} MB more | 10 MB |", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=11, help="paired rounds of each comparison (at least 9; 11)")
-    parser.add_argument("--only", choices=("talk", "life", "crowd", "trace", "links", "course"), help="one part of it")
+    parser.add_argument(
+        "--only",
+        choices=("talk", "life", "crowd", "trace", "links", "panels", "exercises", "course"),
+        help="one part of it",
+    )
     parser.add_argument(
         "--unpinned", action="store_true", help="on all CPUs, as in a notebook; ratios mean little then"
     )
@@ -156,6 +174,10 @@ def main() -> None:
         os.sched_setaffinity(0, everywhere)
     if args.only in (None, "links"):
         of_links_faults()
+    if args.only in (None, "panels"):
+        panels.of_panels()
+    if args.only in (None, "exercises"):
+        of_exercises()
     if args.only in (None, "course"):
         cost = course.import_cost(15)
         print(f"\n`import socketlab` takes {cost * 1e3:.1f} ms more than `import socket` (bar: 60 ms).")
