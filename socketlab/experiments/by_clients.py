@@ -65,7 +65,7 @@ class Load:
     @cached_property
     def timing(self) -> Timing:
         """The latencies, in seconds."""
-        return Timing(tuple(ask.latency for ask in self.asks), f"{self.model}, {self.clients} clients")
+        return Timing(tuple(ask.latency for ask in self.asks), f"{self.model}, {_clients(self.clients)}")
 
     @property
     def seconds(self) -> float:
@@ -83,7 +83,7 @@ class Load:
         return tuple(dict.fromkeys(ask.server for ask in sorted(self.asks, key=lambda ask: ask.began)))
 
     def __repr__(self) -> str:
-        return f"<Load {self.model}, {self.clients} clients>"
+        return f"<Load {self.model}, {_clients(self.clients)}>"
 
 
 @dataclass(frozen=True, repr=False)
@@ -271,7 +271,10 @@ def finding(result: LatencyByClients) -> str:
     most = max(load.clients for load in result.loads)
     last = sorted((load for load in result.loads if load.clients == most), key=lambda load: load.timing.p99)
     best, worst = last[0], last[-1]
-    who = "1 client" if most == 1 else f"{most} clients"
     work = f"a handler {result.kind} {seconds_text(result.cost)}"
-    words = f"{who}, {work}: {worst.model} p99 {seconds_text(worst.timing.p99, 2)}"
+    words = f"{_clients(most)}, {work}: {worst.model} p99 {seconds_text(worst.timing.p99, 2)}"
     return words if best is worst else f"{words}, {best.model} {seconds_text(best.timing.p99, 2)}"
+
+
+def _clients(number: int) -> str:
+    return "1 client" if number == 1 else f"{number} clients"

@@ -26,7 +26,7 @@ from time import perf_counter
 from typing import Any
 
 from ..interrupts import Uninterrupted
-from ..measure.kernel_table import find
+from ..measure.kernel_table import Entry, find
 from ..measure.tcp_fields import tcp_info
 from .queues import Depths
 from .wanted import whole
@@ -233,10 +233,13 @@ class Door:
             return replace(client, error=errno.errorcode.get(code, str(code)), ended=now, next_try=None)
         if self.family == "unix":
             return replace(client, connected=now, queued=now)
-        again = (tcp_info(sock).total_retrans or 0) + 1 - len(client.tries)
-        client = replace(client, tries=(*client.tries, *(now,) * again))
         if code in _AGAIN:
-            return replace(client, next_try=self._timer(sock))
+            entry = self._sending(sock)
+            again = 0 if entry is None else entry.retransmits + 1 - len(client.tries)
+            left = entry.left if entry is not None and entry.timer else None
+            return replace(client, tries=(*client.tries, *(now,) * again), next_try=left)
+        again = (tcp_info(sock).total_retrans or 0) + 1 - len(client.tries)  # one may have come since the last look
+        client = replace(client, tries=(*client.tries, *(now,) * again))
         with suppress(OSError):
             _Socket.send(sock, b"!")
         return self._seated(replace(client, connected=now), sock)
@@ -251,13 +254,12 @@ class Door:
         except (OSError, NotImplementedError):  # this system does not tell
             seated = True
         if not seated:
-            return replace(client, next_try=self._timer(sock))
+            entry = self._sending(sock)
+            return replace(client, next_try=entry.left if entry is not None and entry.timer else None)
         return replace(client, queued=self._now(), next_try=None)
 
-    def _timer(self, sock: socket.socket) -> float | None:
-        """Seconds until the client's kernel sends again; None where it will not, or where that is not told."""
+    def _sending(self, sock: socket.socket) -> Entry | None:
+        """What the kernel knows of the client's end; None where it does not tell. (TCP_INFO has no clock.)"""
         with suppress(OSError, NotImplementedError):
-            entry = find(self._family, sock.getsockname()[:2], self._address[:2])
-            if entry is not None and entry.timer == "retransmit":
-                return entry.left
+            return find(self._family, sock.getsockname()[:2], self._address[:2])
         return None

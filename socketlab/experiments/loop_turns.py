@@ -7,7 +7,8 @@ worked; that time is split where it turns to another socket. A handler begins wi
 `recv`, `send`), so the time from there to the first such call on another socket, or to the next `select`, is taken to
 be spent for it. Of loops that use no socket in their thread there is nothing to split by.
 
-That sees loops written with `selectors` or `select.select`, and asyncio's, which is one of the first kind.
+That sees loops written with `selectors` or `select.select`. A trace leaves out the waiting of asyncio's own loop, and
+`select.poll` and `select.epoll` used by hand: nothing of theirs can be replaced.
 """
 
 from __future__ import annotations
@@ -87,7 +88,10 @@ def loop_gantt(traced: Trace | Iterable[Event], *, thread: str = "") -> LoopGant
     own = [event for event in _events(traced) if event.inside is None]
     selects = Counter(event.thread for event in own if event.call in _SELECTING)
     if not selects:
-        raise ValueError("loop_gantt wanted a trace of a loop, but nobody called select while it was open")
+        raise ValueError(
+            "loop_gantt wanted a trace of a loop, but nobody called select while it was open "
+            "(selectors and select.select are seen, asyncio's own loop is not)"
+        )
     if thread and thread not in selects:
         raise ValueError(f"loop_gantt wanted calls of select in thread {thread!r}, but they are in {list(selects)}")
     name = thread or selects.most_common(1)[0][0]

@@ -41,9 +41,8 @@ def clients_picture(result: LatencyByClients) -> str:
         at = across(tick)
         anchor = "start" if tick == 0 else "end" if at > WIDTH - 40 else "middle"
         parts.append(f'<path d="M{at} {_HEAD - 4}V{bottom}" stroke="{_GRID}"/>')
-        parts.append(
-            f'<text x="{at}" y="{bottom + 16}" text-anchor="{anchor}" {_FONT}>{seconds_text(tick, 2) if tick else 0}</text>'
-        )
+        time = seconds_text(tick, 2) if tick else "0"
+        parts.append(f'<text x="{at}" y="{bottom + 16}" text-anchor="{anchor}" {_FONT}>{time}</text>')
     words = "time since the first client asked"
     parts.append(f'<text x="{WIDTH / 2}" y="{height - 5}" text-anchor="middle" {_FONT}>{words}</text>')
     top = 0

@@ -121,6 +121,7 @@ class ExperimentPanel(Panel):
                 steps = self.steps()
             except (ValueError, OSError, NotImplementedError) as exc:
                 self._words = str(exc)
+                self.result = None  # what was found before belongs to other settings
             else:
                 self._words = ""
                 self._worker = _Worker(self, steps)
