@@ -25,7 +25,7 @@ __all__ = ["FASTEST", "KEPT", "Flow", "FlowState", "Look", "flow_steps"]
 
 FASTEST = 2 * 1024 * 1024  # bytes per second: enough to see buffers fill, and next to nothing for a slow core
 KEPT = 15.0  # seconds of the past in a state
-_TURN, _LOOK, _YIELD = 0.01, 0.025, 0.05  # seconds between two turns, looks and states
+_TURN, _LOOK = 0.01, 0.025  # seconds between two turns, and between two looks: a state for each
 _ARREARS = 0.05  # seconds of speed that a late turn may make up for
 
 
@@ -68,8 +68,8 @@ class Look(NamedTuple):
     """One moment of a flow: seconds since the beginning, bytes; None: this system does not tell."""
 
     t: float
-    sender: int | None
-    receiver: int | None
+    sender: int | None  #: in its send queue: not acknowledged yet, be it on the way or with the receiver already
+    receiver: int | None  #: in its receive queue: not read yet
     refused: bool  #: send() has been refused since the look before
 
 
@@ -89,9 +89,14 @@ class FlowState:
     unsent: int | None  #: of what waits at the sender: never sent yet, for want of a window (notsent_bytes)
 
     @property
-    def waiting(self) -> tuple[int | None, int | None]:
-        """What waits now at the sender and at the receiver."""
-        return (self.looks[-1].sender, self.looks[-1].receiver) if self.looks else (None, None)
+    def waiting(self) -> int:
+        """Bytes in the kernel now: sent and not read."""
+        return self.sent - self.read
+
+    @property
+    def at_receiver(self) -> int | None:
+        """Of these, those that the receiver could read at once."""
+        return self.looks[-1].receiver if self.looks else None
 
     @property
     def refused(self) -> float:
@@ -104,7 +109,7 @@ class FlowState:
 
 
 def flow_steps(flow: Flow) -> Steps[FlowState]:
-    """Let it flow until the generator is closed: a state every 50 ms, and no share, because it has no end."""
+    """Let it flow until the generator is closed: a state some thirty times a second, and no share, for it has no end."""
     return _steps(flow)
 
 
@@ -121,7 +126,7 @@ def _steps(flow: Flow) -> Generator[tuple[float | None, FlowState], None, None]:
         flow.sent = flow.read = 0
         may_send = may_read = 0.0
         accepted = began = before = perf_counter()
-        looked = yielded = 0.0
+        looked = 0.0
         refused = blocked = False
         while True:
             now = perf_counter()
@@ -151,7 +156,6 @@ def _steps(flow: Flow) -> Generator[tuple[float | None, FlowState], None, None]:
                     looks.popleft()
                 while counts[0][0] < now - began - 1 and len(counts) > 2:
                     counts.popleft()
-            if now > yielded + _YIELD and looks:
                 first, last = counts[0], counts[-1]
                 span = max(last[0] - first[0], _LOOK)
                 info = tcp_info(sender)
@@ -160,7 +164,6 @@ def _steps(flow: Flow) -> Generator[tuple[float | None, FlowState], None, None]:
                     (last[1] - first[1]) / span, (last[2] - first[2]) / span,
                     now - accepted if blocked else 0.0, info.snd_wnd, info.notsent_bytes,
                 )  # fmt: skip
-                yielded = perf_counter()
             time.sleep(_TURN)
 
 

@@ -57,16 +57,18 @@ class Stall:
     sends: tuple[tuple[float, int], ...]  #: after each send: the time, and what was accepted until then
     refusals: tuple[tuple[float, int], ...]  #: each time that send() was refused after it had accepted something
     total: int  #: accepted until the sender stalled, or until now
-    in_sender: int | None  #: of these, how many wait in the sender's kernel buffer; None: this system does not tell
-    in_receiver: int | None  #: and how many are ready to be read by the peer
+    in_sender: int | None  #: of these, how many the sender's kernel buffer holds; None: this system does not tell
+    in_receiver: int | None  #: and how many are ready to be read; what is not acknowledged yet is counted at both
     stalled: bool  #: the kernel has said that nothing moves any more; otherwise there was not enough time
 
     def summary(self) -> str:
         """One sentence for people."""
         words = f"{self.name}: {self.total:,} bytes"
+        if not self.stalled:
+            return f"{words}, and not stalled yet"
         if self.in_sender is not None and self.in_receiver is not None:
             words += f" = {self.in_sender:,} at the sender + {self.in_receiver:,} at the receiver"
-        return words if self.stalled else f"{words}, and not stalled yet"
+        return words
 
     @property
     def name(self) -> str:
@@ -208,8 +210,8 @@ def draw_bytes_until_stall(*results: Stall, title: str = "", ax: Axes | None = N
 
 def _row(found: Stall) -> str:
     """One row of the legend: `summary` is too wide for it."""
-    if found.in_sender is None or found.in_receiver is None:
-        return f"{found.name}: {found.total:,} bytes"
+    if not found.stalled or found.in_sender is None or found.in_receiver is None:
+        return str(found)
     return f"{found.name}: {found.total:,} = {found.in_sender:,} sender + {found.in_receiver:,} receiver"
 
 

@@ -18,13 +18,16 @@ from ..measure.timing import bytes_text, seconds_text
 from .base import weakly
 from .chart import Level, Series, chart
 from .experiment import ExperimentPanel
-from .look import BLUE, FITS, GREEN, ORANGE
+from .look import BLUE, FITS, GREEN, ORANGE, count
 from .scale import Axis
 
 RATES = (0, *(2**n for n in range(10, 22)))  # bytes per second: 1 KiB to 2 MiB
-BUFFERS = (None, *(4**n for n in range(6, 11)))  # bytes: 4 KiB to 1 MiB
+BUFFERS = (
+    0,
+    *(4**n for n in range(6, 11)),
+)  # bytes, 4 KiB to 1 MiB; 0: not asked for (None would mean: no choice made)
 
-_BLOCKED = 0.15  # seconds after which a sender that waits is called blocked, and not only stopped now and then
+_BLOCKED = 0.6  # seconds after which a sender is called blocked, and not only refused now and then
 _HEIGHT = 176  # pixels of each picture
 _TIME = Axis("seconds ago", lambda t: f"{-t:g}" if t else "now", low=-KEPT, high=0.0)
 
@@ -54,9 +57,8 @@ class BufferPanel(ExperimentPanel):
         super().__init__([*rates, self.sndbuf, self.rcvbuf], live=rates)
 
     def steps(self) -> Steps[FlowState]:
-        self._flow = Flow(
-            self.send_rate.value, self.read_rate.value, sndbuf=self.sndbuf.value, rcvbuf=self.rcvbuf.value
-        )
+        sndbuf, rcvbuf = self.sndbuf.value or None, self.rcvbuf.value or None
+        self._flow = Flow(self.send_rate.value, self.read_rate.value, sndbuf=sndbuf, rcvbuf=rcvbuf)
         return flow_steps(self._flow)
 
     def _changed(self) -> None:
@@ -72,7 +74,7 @@ class BufferPanel(ExperimentPanel):
         upper = chart(
             [
                 Series("send() would block", stops, "line", ORANGE),
-                Series("waiting at the sender", _in(size, sender), "area", BLUE),
+                Series("in its send queue: not acknowledged yet", _in(size, sender), "area", BLUE),
             ],
             x=_TIME,
             y=y,
@@ -81,7 +83,7 @@ class BufferPanel(ExperimentPanel):
         )
         y, size, _ = _axis("at the receiver", result.granted[1], receiver, 1.3)
         lower = chart(
-            [Series("waiting at the receiver", _in(size, receiver), "area", GREEN)],
+            [Series("in its receive queue: not read yet", _in(size, receiver), "area", GREEN)],
             x=_TIME,
             y=y,
             levels=[Level(result.granted[1] / size, f"SO_RCVBUF, as granted: {result.granted[1]:,} bytes")],
@@ -90,21 +92,23 @@ class BufferPanel(ExperimentPanel):
         return upper + lower
 
     def finding(self, result: FlowState) -> str:
-        ours, theirs = result.waiting
-        if ours is None or theirs is None:
-            waits = "this system does not tell how much waits"
-        elif ours + theirs:
-            waits = f"{ours + theirs:,} bytes wait, {theirs:,} of them in the receiver's buffer"
-            if result.window is not None:
-                waits += f", and the window is {result.window:,}"
-        else:
-            waits = "nothing waits"
         if result.blocked > _BLOCKED:
-            return f"The sender has been blocked for {seconds_text(round(result.blocked, 1), 2)}: {waits}."
-        speeds = f"{bytes_text(round(result.send_rate))}/s go in, {bytes_text(round(result.read_rate))}/s are read"
-        if result.refused > 0:
-            return f"send() is refused {result.refused:.0%} of the time: {speeds}; {waits}."
-        return f"The sender is not held up: {speeds}; {waits}."
+            words = (
+                f"The sender has been blocked for {seconds_text(round(result.blocked, 1), 2)}: {_bytes(result)} wait"
+            )
+            if result.at_receiver is not None:
+                words += f", {result.at_receiver:,} of them in the receiver's buffer"
+            return f"{words}, and the window is {result.window:,}." if result.window is not None else f"{words}."
+        words = f"send() is refused {result.refused:.0%} of the time" if result.refused else "The sender is not held up"
+        words += f": {bytes_text(round(result.send_rate))}/s in, {bytes_text(round(result.read_rate))}/s out"
+        if not result.waiting:
+            return f"{words}; nothing waits."
+        words += f"; {_bytes(result)} wait"
+        return f"{words}, {result.at_receiver:,} at the receiver." if result.at_receiver is not None else f"{words}."
+
+
+def _bytes(result: FlowState) -> str:
+    return count(result.waiting, "byte")
 
 
 def _axis(label: str, limit: int, points: _Points, room: float) -> tuple[Axis, int, float]:
@@ -129,6 +133,6 @@ def _slider(name: str, value: int, tip: str) -> Any:
 
 
 def _menu(name: str, tip: str) -> Any:
-    options = [("the kernel's choice" if size is None else bytes_text(size), size) for size in BUFFERS]
+    options = [(bytes_text(size) if size else "the kernel's choice", size) for size in BUFFERS]
     layout, style = widgets.Layout(width="260px", max_width=FITS), {"description_width": "92px"}
     return widgets.Dropdown(options=options, value=16384, description=name, tooltip=tip, layout=layout, style=style)
