@@ -109,7 +109,7 @@ class FlowState:
 
 
 def flow_steps(flow: Flow) -> Steps[FlowState]:
-    """Let it flow until the generator is closed: a state some thirty times a second, and no share, for it has no end."""
+    """Let it flow until the generator is closed: a state some thirty times a second, without a share."""
     return _steps(flow)
 
 
