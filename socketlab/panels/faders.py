@@ -35,7 +35,7 @@ class Range(NamedTuple):
 
     def to_link(self, shown: float) -> Any:
         """The link's value for a slider's."""
-        return round(shown * self.unit) if self.whole else shown * self.unit
+        return round(shown * self.unit) if self.whole and math.isfinite(shown) else shown * self.unit
 
     def to_slider(self, value: Any) -> float:
         """Where the slider stands for a value of the link: at its end, where that is beyond."""

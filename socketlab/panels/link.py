@@ -50,6 +50,7 @@ class LinkPanel(ExperimentPanel):
         self._target: Any = target
         self._server: Any = None  # the panel's own
         self._setting = False  # a slider is being moved by us
+        self._refused = False  # the link did not take what a slider said
         self._drawn: tuple[Any, str] = (None, "")
         kind = (datagrams or None) if target is not None else bool(datagrams)
         self._open(kind, dict(faults))
@@ -180,10 +181,12 @@ class LinkPanel(ExperimentPanel):
             setattr(whose, fader.range.name, fader.value)
             self._words = ""
             self._show_preset()
-        except ValueError as exc:
-            self._words = str(exc)
+        except ValueError as exc:  # no slider has such a value, but a message may
+            self._words, self._refused = str(exc), True
         finally:
             self._setting = False
+        if self._refused:
+            self._show()
 
     def _chose(self) -> None:
         """A preset was chosen."""
@@ -229,7 +232,10 @@ class LinkPanel(ExperimentPanel):
         self.source.value = STYLE + (html.escape(PRESETS[found].source) if found else "")
 
     def _touch(self) -> None:
-        if not self._setting:  # what a cell sets begins no run
+        refused, self._refused = self._refused and not self._setting, self._refused and self._setting
+        if refused:
+            self._painter.touch()
+        elif not self._setting:  # what a cell sets begins no run
             super()._touch()
 
     # -- the experiment ----------------------------------------------------------------------------------------------
