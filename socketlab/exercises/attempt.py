@@ -7,6 +7,7 @@ A scenario is an ordinary function of an `Attempt`. It makes a conversation read
 from __future__ import annotations
 
 import os
+import re
 import socket
 import threading
 import time
@@ -21,6 +22,9 @@ from .seen import Seen
 
 PEER = "peer of the exercise"  #: name of the threads beside; a trace shows it
 ANSWER = "answer"  #: name of the thread in which the answer runs
+
+_CLOSED_SOCKET = re.compile(r"<[\w.]+ \[closed\] fd=-1, [^<>]*>")  # as socket.socket.__repr__ writes it
+_OPEN_SOCKET = re.compile(r"<[\w.]+ fd=\d+, [^<>]*>")
 
 PATIENCE = 5.0  # seconds after which a socket of a scenario gives up: later than any deadline
 
@@ -180,13 +184,18 @@ def until(condition: Callable[[], object], seconds: float = 1.0) -> bool:
 
 
 def shown(value: object, most: int = 80) -> str:
-    """A value in a sentence: its `repr`, cut; of long bytes the beginning and the number."""
+    """A value in a sentence: its `repr`, cut, no descriptor or address in it; of long bytes the beginning and the size.
+
+    A socket is ``<socket>`` or ``<closed socket>``.
+    """
     if isinstance(value, (bytes, bytearray)) and len(value) > most // 2:
         return f"{bytes(value[: most // 4])!r}… {len(value):,} bytes"
     try:
         text = repr(value)
     except Exception as exc:  # a learner's class may have any __repr__
         text = f"<{type(value).__name__} whose repr raised {type(exc).__name__}>"
+    text = _OPEN_SOCKET.sub("<socket>", _CLOSED_SOCKET.sub("<closed socket>", text))
+    text = re.sub(r" at 0x[0-9a-fA-F]+", "", text)
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
