@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from socketlab import trace
-from socketlab.experiments import queues
+from socketlab.experiments import depths as looking
 from socketlab.experiments.pairs import stream_pair
 from socketlab.experiments.queues import (
     Depth,
@@ -157,7 +157,7 @@ class TestMany:
             yield ends[0]
 
     def test_every_second_one_is_dropped(self, sock: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(queues, "_KEPT", 100)
+        monkeypatch.setattr(looking, "_KEPT", 100)
         depths = Depths(sock)
         for _ in range(1000):
             depths.step()

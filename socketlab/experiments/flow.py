@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 from ..measure.tcp_fields import tcp_info
 from ..measure.timing import _want
+from .depths import Depths
 from .pairs import check_buffers, granted, stream_pair
-from .queues import Depths
 from .running import Steps
 
 __all__ = ["FASTEST", "KEPT", "Flow", "FlowState", "Look", "flow_steps"]
