@@ -115,13 +115,13 @@ def _recvs(probe: LinkProbe) -> str:
 
 
 def _counts(probe: LinkProbe) -> str:
-    """Where the bytes, or datagrams, are: one row for each direction."""
+    """Where the bytes, or datagrams, are: a line for each direction."""
     unit = "datagrams" if probe.datagrams else "bytes"
     names = [name for name in probe.stats.up._fields if name != "taken"]
-    rows = "".join(
-        f"<tr><td class='sl-tight'>{way}: <b>{count.taken:,}</b> {unit} taken</td>"
-        + "".join(f"<td class='sl-tight'><b>{getattr(count, name):,}</b> {name}</td>" for name in names)
-        + "</tr>"
+    place = "display:inline-block;min-width:96px;margin-right:10px"
+    return "".join(
+        f'<div><span style="{place};min-width:200px">{way}: <b>{count.taken:,}</b> {unit} taken</span>'
+        + "".join(f'<span style="{place}"><b>{getattr(count, name):,}</b> {name}</span>' for name in names)
+        + "</div>"
         for way, count in (("up", probe.stats.up), ("down", probe.stats.down))
     )
-    return f"<table class='sl'>{rows}</table>"
