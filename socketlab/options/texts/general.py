@@ -7,7 +7,7 @@ _TRADE = "it would tie the socket to a network card"
 
 GENERAL = {
     "SO_ACCEPTCONN": Text(
-        "flag", "Whether listen() has been called on this socket; read only.", since="Linux 2.3", source=_PAGE
+        "flag", "Whether listen() has been called on this socket; read only.", source=_PAGE
     ),
     "SO_BINDTODEVICE": Text(
         "interface name",

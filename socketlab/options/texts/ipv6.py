@@ -140,7 +140,7 @@ IPV6 = {
     ),
     "IPV6_RECVHOPOPTS": Text(
         "flag",
-        f"Datagrams: pass on the options for every router, {_EACH}; takes CAP_NET_RAW where they are asked for.",
+        f"Datagrams: pass on the options for every router, {_EACH}.",
         1,
         "Linux 2.6.14",
         _ADVANCED,
