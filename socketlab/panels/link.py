@@ -7,7 +7,6 @@ The sliders set the link's attributes, and follow them where a cell sets them. B
 from __future__ import annotations
 
 import html
-import weakref
 from typing import Any
 
 import ipywidgets as widgets
@@ -20,6 +19,7 @@ from ..servers import tcp_server, udp_server
 from .base import weakly
 from .experiment import ExperimentPanel
 from .faders import DATAGRAM, STREAM, STYLE, Fader
+from .link_faults import faults_of, hear, is_preset
 from .link_pictures import link_picture
 from .look import FITS, static_picture
 
@@ -129,9 +129,7 @@ class LinkPanel(ExperimentPanel):
         except BaseException:
             self._shut()
             raise
-        panel, ring = weakref.WeakMethod(self._changed), self.link._relay.call
-        self.link.up.heard_by(lambda: _tell(ring, panel))
-        self.link.down.heard_by(lambda: _tell(ring, panel))
+        hear(self.link, self._changed)
 
     def _shut(self) -> None:
         if (link := getattr(self, "link", None)) is not None:
@@ -195,7 +193,7 @@ class LinkPanel(ExperimentPanel):
         self._setting = True
         try:
             for side, faults in zip(
-                (self.link.up, self.link.down), _faults_of(self.link, self.preset.value), strict=True
+                (self.link.up, self.link.down), faults_of(self.link, self.preset.value), strict=True
             ):
                 side.set(**faults)  # in one go: what waits must not slip through in between
         finally:
@@ -226,8 +224,8 @@ class LinkPanel(ExperimentPanel):
 
     def _show_preset(self) -> None:
         found = self.preset.value
-        if not found or not _is(self.link, found):
-            found = next((name for name in PRESETS if _is(self.link, name)), "")
+        if not found or not is_preset(self.link, found):
+            found = next((name for name in PRESETS if is_preset(self.link, name)), "")
         self.preset.value = found
         self.source.value = STYLE + (html.escape(PRESETS[found].source) if found else "")
 
@@ -268,26 +266,6 @@ class LinkPanel(ExperimentPanel):
         ranges = STREAM if self._first == "TCP" else DATAGRAM
         names = ["Over TCP or UDP", "Direction", "Seed", "Preset", "Nothing wrong", *(r.label for r in ranges)]
         return static_picture(self.title, self.about, [*names, "Run", "Stop"], self.regions)
-
-
-def _tell(ring: Any, panel: Any) -> None:
-    """To the link first: the wire has to know before the picture."""
-    ring()
-    if (changed := panel()) is not None:
-        changed()
-
-
-def _faults_of(link: Any, preset: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """All faults of `preset`, up and down, as that kind of link has them."""
-    faults = dict(PRESETS[preset].datagrams if isinstance(link, DatagramLink) else PRESETS[preset])
-    up, down = faults.pop("up", {}), faults.pop("down", {})
-    nothing = {name: value for name, (_, value) in link.up.CHECKS.items()}
-    return {**nothing, **faults, **up}, {**nothing, **faults, **down}
-
-
-def _is(link: Any, preset: str) -> bool:
-    """Whether what is wrong with `link` is that preset."""
-    return (link.up.as_dict(), link.down.as_dict()) == _faults_of(link, preset)
 
 
 def _parts(control: Any) -> list[Any]:
