@@ -42,7 +42,7 @@ FOR_TWENTY = float("inf") if THOROUGH else 4.0
 FOR_INTERRUPTS = float("inf") if THOROUGH else 3.0
 INTERRUPTS = 20 if THOROUGH else 2  # of each cell, at most
 
-NOTEBOOKS = sorted(notebooks.FOLDER.glob("[0-9]*.ipynb"))
+NOTEBOOKS = [path.relative_to(notebooks.FOLDER) for path in notebooks.all_notebooks() if path.name[0].isdigit()]
 
 
 class Lesson:
@@ -128,9 +128,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy_of_the_notebooks(tmp_path_factory.mktemp("kernels") / "notebooks")
 
 
-@pytest.fixture(scope="module", params=NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
+@pytest.fixture(scope="module", params=NOTEBOOKS, ids=str)
 def lesson(request: pytest.FixtureRequest, folder: Path) -> Iterator[Lesson]:
-    lesson = Lesson(folder / request.param.name)
+    lesson = Lesson(folder / request.param)
     yield lesson
     for kernel in lesson.idle:
         kernel.close()

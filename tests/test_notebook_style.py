@@ -13,11 +13,13 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from nbformat import NotebookNode
 
+from socketlab.exercises import definition
 from tools import notebooks, record
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = notebooks.all_notebooks()
-LESSONS = [path for path in NOTEBOOKS if re.match(r"\d\d_", path.name) and path.parent.name != "solutions"]
+LESSONS = [path for path in NOTEBOOKS if re.match(r"\d\d_", path.name) and not notebooks.is_solution(path)]
+SOLUTIONS = [path for path in NOTEBOOKS if notebooks.is_solution(path)]
 
 LONGEST_CELL = 18  # lines of code, blank lines and comments not counted: about fifteen, and no function cut in two
 MEDIAN_CELL = 8
@@ -28,6 +30,7 @@ FOLDERS = re.compile(r"(?:/home/|/root/|/Users/|[A-Z]:\\+Users|/tmp/|/var/folder
 
 for_each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: str(path.relative_to(notebooks.FOLDER)))
 for_each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.name)
+for_each_solution = pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.name)
 
 
 @cache
@@ -151,6 +154,16 @@ class TestCode:
                 assert [c for c in comments if "NBVAL" not in c], f"say in a comment why:\n{cell.source}"
 
 
+@pytest.mark.parametrize("path", [*LESSONS, *SOLUTIONS], ids=lambda path: str(path.relative_to(notebooks.FOLDER)))
+def test_first_code_cell_is_the_setup(path: Path) -> None:
+    """Imports, magics, and lines that name something, with `import socket`: nothing is hidden in it."""
+    setup = ast.parse(as_python(code(path)[0].source)).body
+    more = [s for s in setup if not isinstance(s, (ast.Import, ast.ImportFrom))]
+    assert [ast.unparse(s) for s in more if not isinstance(s, ast.Assign) or s.end_lineno != s.lineno] == []
+    assert "%load_ext socketlab" in code(path)[0].source.splitlines()
+    assert "socket" in [alias.name for s in setup if isinstance(s, ast.Import) for alias in s.names]
+
+
 @for_each_lesson
 class TestLesson:
     def test_says_what_you_will_be_able_to_do(self, path: Path) -> None:
@@ -161,14 +174,6 @@ class TestLesson:
 
     def test_title_has_its_number(self, path: Path) -> None:
         assert headings(markdown(path), level=1)[0].startswith(path.name[:2])
-
-    def test_first_code_cell_is_the_setup(self, path: Path) -> None:
-        """Imports, magics, and lines that name something, with `import socket`: nothing is hidden in it."""
-        setup = ast.parse(as_python(code(path)[0].source)).body
-        more = [s for s in setup if not isinstance(s, (ast.Import, ast.ImportFrom))]
-        assert [ast.unparse(s) for s in more if not isinstance(s, ast.Assign) or s.end_lineno != s.lineno] == []
-        assert "%load_ext socketlab" in code(path)[0].source.splitlines()
-        assert "socket" in [alias.name for s in setup if isinstance(s, ast.Import) for alias in s.names]
 
     def test_recap_table(self, path: Path) -> None:
         recap = [text for text in markdown(path) if re.search(r"^## Recap", text, re.MULTILINE)]
@@ -181,10 +186,79 @@ class TestLesson:
         assert any(re.search(r"^## (Where to read|Read) on", text, re.MULTILINE) for text in markdown(path))
 
 
+@for_each_lesson
+class TestExercises:
+    """Exercises in a lesson: a task, a stub that is not attempted, a solution that can be reached."""
+
+    def test_stubs_are_stored_unsolved(self, path: Path) -> None:
+        for name, cell in exercise_cells(path):
+            assert "raise NotImplementedError" in cell.source, cell.source
+            assert [plain_text(output) for output in cell.outputs] == [f"{name}: not attempted"]
+
+    def test_the_cards_lead_to_the_solutions(self, path: Path) -> None:
+        for name, cell in exercise_cells(path):
+            link = definition.find(name).solution
+            assert resolves(link, path), link
+            assert f'href="{link}"' in cell.outputs[0].data["text/html"]
+
+    def test_the_task_stands_above(self, path: Path) -> None:
+        above = dict(zip((cell.id for cell in read(path).cells[1:]), read(path).cells, strict=False))
+        for name, cell in exercise_cells(path):
+            task = above[cell.id]
+            assert task.cell_type == "markdown"
+            assert "**Your turn.**" in task.source
+            assert f"`{name}(" in task.source, f"{name}: the task names the call that is wanted"
+
+
+@for_each_solution
+class TestSolutions:
+    def test_the_lesson_has_these_exercises(self, path: Path) -> None:
+        lesson = path.parent.parent / path.name
+        assert [name for name, _ in exercise_cells(path)] == [name for name, _ in exercise_cells(lesson)]
+
+    def test_title(self, path: Path) -> None:
+        assert re.match(rf"{path.name[:2]} · Solutions: ", headings(markdown(path), level=1)[0])
+
+    def test_a_section_for_each(self, path: Path) -> None:
+        """Its heading is the exercise's name: that is what the links end in."""
+        assert [plain(title) for title in headings(markdown(path), level=2)] == [n for n, _ in exercise_cells(path)]
+
+    def test_they_are_stored_passed(self, path: Path) -> None:
+        for name, cell in exercise_cells(path):
+            scenarios = definition.find(name).scenarios
+            (output,) = cell.outputs
+            assert plain_text(output).startswith(f"{name}: passed {len(scenarios)} of {len(scenarios)}\n")
+
+    def test_a_wrong_way_beside_the_right_one(self, path: Path) -> None:
+        """In each section two ladders."""
+        traced = [notebooks.heading_above(read(path), c) for c in code(path) if c.source.startswith("%%trace")]
+        assert [name for name, _ in exercise_cells(path) if traced.count(f"{name}") < 2] == []
+
+    def test_the_way_back(self, path: Path) -> None:
+        assert read(path).cells[-1].id == notebooks.NAVIGATION_ID
+        assert f"../{path.name}" in links(read(path).cells[-1].source)
+        assert f"../{path.name}" in links(read(path).cells[0].source)
+
+
+def exercise_cells(path: Path) -> list[tuple[str, NotebookNode]]:
+    """The cells that answer an exercise, or leave it to the reader."""
+    one_each = [notebooks.exercises_in(NotebookNode(cells=[cell])) for cell in code(path)]
+    assert all(len(names) <= 1 for names in one_each), f"{path.name}: two exercises in one cell"
+    return [(names[0], cell) for names, cell in zip(one_each, code(path), strict=True) if names]
+
+
+def plain_text(output: NotebookNode) -> str:
+    return str(output.get("data", {}).get("text/plain", ""))
+
+
 def test_few_outputs_are_ignored() -> None:
     cells = [cell for path in NOTEBOOKS for cell in code(path)]
     ignored = [cell.source for cell in cells if notebooks.is_ignored(cell)]
     assert len(ignored) < max(1, len(cells) * IGNORED_AT_MOST), ignored
+
+
+def test_solutions_stand_beside_their_lessons() -> None:
+    assert {path.name for path in SOLUTIONS} == {path.name for path in LESSONS if exercise_cells(path)}
 
 
 def test_navigation_of_every_lesson() -> None:

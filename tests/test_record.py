@@ -316,3 +316,50 @@ class TestText:
         cell = IPyNbCell.from_parent(file, name="Cell 0", cell_num=0, cell=None, options={})
         assert cell.compare_outputs(new, old) == same
         assert (notebooks.compared(new) == notebooks.compared(old)) == same
+
+
+class TestGenerated:
+    """The parts that are made from other notebooks."""
+
+    @pytest.fixture
+    def course(self, tmp_path: Path) -> Path:
+        (tmp_path / "solutions").mkdir()
+        write(tmp_path / "01_one.ipynb", ["import socket", '@exercise("first")\ndef first(): ...'])
+        write(tmp_path / "02_two.ipynb", ['@exercise("a")\ndef a(): ...', "@exercise('b')\ndef b(): ..."])
+        write(tmp_path / "03_three.ipynb", ["1"])
+        write(tmp_path / "solutions" / "01_one.ipynb", ['@exercise("first")\ndef first(): ...'])
+        contents = {"cell_type": "markdown", "id": notebooks.CONTENTS_ID, "metadata": {}, "source": ""}
+        index = {"cells": [contents], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+        (tmp_path / "index.ipynb").write_text(json.dumps(index))
+        return tmp_path
+
+    def generated(self, path: Path) -> str:
+        notebook = notebooks.read(path)
+        notebooks.set_generated(path, notebook)
+        return str(notebook.cells[-1].source)
+
+    def test_contents_count_the_exercises(self, course: Path) -> None:
+        assert self.generated(course / "index.ipynb").splitlines()[4:] == [
+            "| [01_one](01_one.ipynb) |  | 1 · [solutions](solutions/01_one.ipynb) |  |",
+            "| [02_two](02_two.ipynb) |  | 2 |  |",
+            "| [03_three](03_three.ipynb) |  |  |  |",
+        ]
+
+    def test_solutions_lead_back(self, course: Path) -> None:
+        line = self.generated(course / "solutions" / "01_one.ipynb")
+        assert line == "← [01_one](../01_one.ipynb) · [Contents](../index.ipynb)"
+
+    def test_solutions_without_a_lesson(self, course: Path) -> None:
+        (course / "01_one.ipynb").unlink()
+        assert self.generated(course / "solutions" / "01_one.ipynb") == "[Contents](../index.ipynb)"
+
+    def test_lessons_do_not_count_solutions_as_neighbours(self, course: Path) -> None:
+        assert self.generated(course / "02_two.ipynb") == (
+            "← [01_one](01_one.ipynb) · [Contents](index.ipynb) · [03_three](03_three.ipynb) →"
+        )
+
+    def test_recording_solutions_brings_the_contents_up_to_date(self, course: Path) -> None:
+        write(course / "solutions" / "02_two.ipynb", ["2"])
+        done = run(course / "solutions" / "02_two.ipynb")
+        assert done.returncode == 0, done.stderr
+        assert "2 · [solutions](solutions/02_two.ipynb)" in notebooks.read(course / "index.ipynb").cells[0].source

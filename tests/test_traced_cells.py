@@ -190,7 +190,7 @@ def test_there_are_traced_cells() -> None:
 
 @pytest.mark.usefixtures("_hogs")
 class TestTheCourse:
-    @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+    @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: str(path.relative_to(notebooks.FOLDER)))
     def test_the_same_text_each_time(self, path: Path, record_property: Any) -> None:
         seen, complaints = look(path, TIMES, FOR_ALL * NOTEBOOKS[path] / sum(NOTEBOOKS.values()))
         for cell in seen:

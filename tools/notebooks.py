@@ -22,6 +22,7 @@ import nbformat  # noqa: E402
 from nbformat import NotebookNode  # noqa: E402
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
+SOLUTIONS = "solutions"  # the folder below FOLDER
 NAVIGATION_ID = "navigation"
 CONTENTS_ID = "contents"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -37,7 +38,12 @@ class Refused(Exception):
 
 def all_notebooks() -> list[Path]:
     """Every notebook of the course in reading order, the solutions last."""
-    return sorted(FOLDER.glob("*.ipynb")) + sorted((FOLDER / "solutions").glob("*.ipynb"))
+    return sorted(FOLDER.glob("*.ipynb")) + sorted((FOLDER / SOLUTIONS).glob("*.ipynb"))
+
+
+def is_solution(path: Path) -> bool:
+    """Whether it is the notebook of worked solutions to the lesson of the same name in the folder above."""
+    return path.parent.name == SOLUTIONS
 
 
 def read(path: Path) -> NotebookNode:
@@ -230,14 +236,31 @@ def set_generated(path: Path, notebook: NotebookNode) -> None:
 
 
 def set_contents(path: Path, notebook: NotebookNode) -> None:
-    """Fill the cell `contents` with a table of the lessons beside `path`: title, minutes and needs, as each says."""
-    rows = ["| | minutes | needs |", "|---|---|---|"]
+    """Fill the cell `contents` with a table of the lessons beside `path`: title, minutes, exercises, needs."""
+    rows = ["| | minutes | exercises | needs |", "|---|---|---|---|"]
     for lesson in sorted(path.parent.glob("[0-9][0-9]_*.ipynb")):
         minutes, needs = head_at(lesson)
-        rows.append(f"| [{title_at(lesson)}]({lesson.name}) | {minutes} | {needs} |")
+        rows.append(f"| [{title_at(lesson)}]({lesson.name}) | {minutes} | {exercises_at(lesson)} | {needs} |")
     for cell in notebook.cells:
         if cell.id == CONTENTS_ID:
             cell.source = "## The notebooks\n\n" + "\n".join(rows)
+
+
+def exercises_in(notebook: NotebookNode) -> list[str]:
+    """The names of the exercises that its cells answer, or leave to the reader, from top to bottom."""
+    sources = [cell.source for cell in code_cells(notebook)]
+    return [name for source in sources for name in re.findall(r"""^@exercise\(["'](\w+)["']\)""", source, re.MULTILINE)]
+
+
+def exercises_at(path: Path) -> str:
+    """How many exercises a lesson has, with a link to the solutions where there are some; "" without exercises."""
+    try:
+        number = len(exercises_in(read(path)))
+    except Refused:
+        return ""
+    solutions = f"{SOLUTIONS}/{path.name}"
+    worked = f" · [solutions]({solutions})" if (path.parent / solutions).exists() else ""
+    return f"{number}{worked}" if number else ""
 
 
 def head_at(path: Path) -> tuple[str, str]:
@@ -251,17 +274,24 @@ def head_at(path: Path) -> tuple[str, str]:
 
 
 def set_navigation(path: Path, notebook: NotebookNode) -> None:
-    """Make the last cell of a numbered notebook the line `previous · contents · next`, from its neighbours' titles."""
+    """Make the last cell of a numbered notebook a line of links, with the titles that the others have.
+
+    That is `previous · contents · next`; and from worked solutions the way back, `lesson · contents`.
+    """
     numbered = sorted(path.parent.glob("[0-9][0-9]_*.ipynb"))
     if path not in numbered:
         return
-    here = numbered.index(path)
-    contents = "../index.ipynb" if path.parent.name == "solutions" else "index.ipynb"
-    links = [f"[Contents]({contents})"]
-    if here > 0:
-        links.insert(0, f"← [{title_at(numbered[here - 1])}]({numbered[here - 1].name})")
-    if here + 1 < len(numbered):
-        links.append(f"[{title_at(numbered[here + 1])}]({numbered[here + 1].name}) →")
+    if is_solution(path):
+        lesson = path.parent.parent / path.name
+        links = [f"← [{title_at(lesson)}](../{lesson.name})"] if lesson.exists() else []
+        links.append("[Contents](../index.ipynb)")
+    else:
+        here = numbered.index(path)
+        links = ["[Contents](index.ipynb)"]
+        if here > 0:
+            links.insert(0, f"← [{title_at(numbered[here - 1])}]({numbered[here - 1].name})")
+        if here + 1 < len(numbered):
+            links.append(f"[{title_at(numbered[here + 1])}]({numbered[here + 1].name}) →")
     notebook.cells = [cell for cell in notebook.cells if cell.id != NAVIGATION_ID]
     cell = nbformat.v4.new_markdown_cell(" · ".join(links), id=NAVIGATION_ID)
     notebook.cells.append(cell)

@@ -9,8 +9,7 @@ The rules:
 - An error is refused unless its cell is tagged `raises-exception`; so is that tag on a cell that raises nothing.
 - A cell that prints what it printed before keeps its stored outputs, pictures included, as long as neither it nor a
   cell above it was edited (notebooks.keep_unchanged says why). `--pictures` takes all pictures anew.
-- The line `previous · contents · next` at the end of each numbered notebook is generated, and so is the table of
-  contents in index.ipynb.
+- The line of links at the end of each numbered notebook is generated, and so is the table of contents in index.ipynb.
 """
 
 from __future__ import annotations
@@ -245,7 +244,8 @@ def main(arguments: list[str] | None = None) -> int:
             refused += 1
             print(f"\nrefused: {refusal}\n", file=sys.stderr, flush=True)
     if not options.check:
-        for folder in sorted({path.parent for path in paths}):
+        folders = {path.parent for path in paths} | {p.parent.parent for p in paths if notebooks.is_solution(p)}
+        for folder in sorted(folders):
             refresh_generated(folder)
     return 1 if refused else 0
 

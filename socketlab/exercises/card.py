@@ -6,6 +6,7 @@ stored notebook too, on light and on dark ground. Outcomes are told apart by wor
 
 from __future__ import annotations
 
+import os
 from html import escape
 
 from .definition import Exercise
@@ -36,12 +37,20 @@ def card(verdict: Verdict, exercise: Exercise | None, words: str = "") -> str:
         parts.append(f"<div><b>{escape(verdict.cause)}</b></div><div>{escape(verdict.advice)}</div>")
     if exercise is not None and verdict.outcome != "passed":
         parts.append(_hints(exercise.hints))
-    if exercise is not None:
+    if exercise is not None and not _among_the_solutions():
         parts.append(f'<div style="margin-top:4px"><a href="{escape(exercise.solution)}">A worked solution</a></div>')
     if words:
         parts.append(f"<div>{escape(words)}</div>")
     style = f"border:1px solid var(--jp-border-color2,#bdbdbd);border-left:5px solid {colour};border-radius:4px"
     return f'<div style="{style};padding:6px 12px;max-width:960px">{"".join(parts)}</div>'
+
+
+def _among_the_solutions() -> bool:
+    """Whether the page is the worked solution itself: a kernel works in its notebook's folder."""
+    try:
+        return os.path.basename(os.getcwd()) == "solutions"
+    except OSError:  # somebody has removed the folder
+        return False
 
 
 def _hints(hints: tuple[str, ...]) -> str:
