@@ -11,6 +11,7 @@ import re
 import socket
 import threading
 import time
+from _socket import socket as _Socket
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import Any
@@ -50,19 +51,36 @@ class Attempt:
         self.clock: Callable[[], int] = lambda: 0  #: the trace's; set by whoever runs the scenario
         self._stack = ExitStack()
         self._beside: list[tuple[threading.Thread, list[BaseException]]] = []
-        self._before: set[int] = set()
+        self._before: set[int] = set()  # sockets that were open before the answer was called
+        self._served: set[Any] = set()  # addresses of the servers beside
 
     # -- the answer ------------------------------------------------------------------------------------------------
 
     def call(self, *arguments: Any, **named: Any) -> Any:
         """Call the answer and return what it returns. What it raises ends the scenario."""
+        self._before = _sockets()
+        return self._must_return(self.wants, self.function, arguments, named)
+
+    def then(self, wants: str, part: Callable[..., Any], *arguments: Any) -> Any:
+        """Call something that the answer has returned, a `stop` for example, and watch it as the answer is watched.
+
+        `wants` is the call in words: "stop()". From now on `left_open` says what is open of all that has been opened
+        since the answer was called: close the scenario's own sockets before.
+        """
+        return self._must_return(wants, part, arguments, {})
+
+    def _must_return(
+        self, wants: str, function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]
+    ) -> Any:
+        expected = self.seen.expected
+        self.seen.expected = expected or f"{wants} returns"
         try:
-            return self._call(arguments, named)
+            result = self._call(function, arguments, named)
         except BaseException as exc:
-            if self.seen.expected == "":
-                self.seen.expected = f"{self.wants} returns"
             self.seen.came = _raised(exc)
             raise Raised from exc
+        self.seen.expected = expected
+        return result
 
     def raises(self, kinds: type[BaseException] | tuple[type[BaseException], ...], *arguments: Any) -> BaseException:
         """Call the answer, which has to raise one of `kinds`, and return the exception."""
@@ -70,7 +88,8 @@ class Attempt:
         names = " or ".join(kind.__name__ for kind in wanted)
         self.seen.expected = f"it raises {names}"
         try:
-            result = self._call(arguments, {})
+            self._before = _sockets()
+            result = self._call(self.function, arguments, {})
         except wanted as exc:
             self.seen.expected, self.seen.error = "", None
             return exc
@@ -79,13 +98,12 @@ class Attempt:
             raise Raised from exc
         raise Unmet(f"it raises {names}", f"it returned {shown(result)}")
 
-    def _call(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    def _call(self, function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
         seen = self.seen
         seen.returned, seen.result, seen.error = False, None, None
-        before = _sockets()
         self.spans.append((self.clock(), None))
         try:
-            result = self.function(*arguments, **named)
+            result = function(*arguments, **named)
             seen.returned, seen.result = True, result
         except BaseException as exc:
             seen.error = exc
@@ -93,7 +111,8 @@ class Attempt:
         finally:
             self.spans[-1] = (self.spans[-1][0], self.clock())
             kept = {sock.fileno() for sock in _sockets_in(seen.result)}
-            seen.left_open = len(_sockets() - before - kept)
+            # The other ends of its connections are open in this process too, where a server beside has them.
+            seen.left_open = sum(_is_left(fd, self._served) for fd in _sockets() - self._before - kept)
         return result
 
     # -- what has to be so -----------------------------------------------------------------------------------------
@@ -129,7 +148,9 @@ class Attempt:
 
     def server(self, handler: StreamHandler) -> StreamServer:
         """A loopback server that runs `handler` for each connection, until the scenario is over."""
-        return self._stack.enter_context(tcp_server(handler))
+        server = self._stack.enter_context(tcp_server(handler))
+        self._served.add(server.address)
+        return server
 
     def listener(self, backlog: int = 16) -> socket.socket:
         """A listening socket that nobody serves."""
@@ -218,6 +239,20 @@ def _sockets() -> set[int]:
         except OSError:
             continue
     return found
+
+
+def _is_left(fd: int, served: set[Any]) -> bool:
+    """Whether a socket is open still, and not the end that a server at one of the addresses `served` has accepted."""
+    try:
+        sock = _Socket(fileno=fd)
+    except OSError:
+        return False
+    try:
+        return sock.getsockname() not in served
+    except OSError:
+        return False
+    finally:
+        sock.detach()
 
 
 def _sockets_in(value: object, depth: int = 2) -> Iterable[socket.socket]:
