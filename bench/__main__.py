@@ -100,11 +100,11 @@ def of_the_trace(rounds: int) -> None:
 
 def of_links(rounds: int) -> None:
     """What a link costs with nothing wrong, pinned."""
-    everybody = {"socketlab.faulty_link": False, "two blocking threads": True}
+    everybody = links.relays()
     for size, label in ((1, "1 B"), (1024, "1 KiB"), (65536, "64 KiB")):
-        rows = [(name, links.round_trips(size, by_hand, rounds)) for name, by_hand in everybody.items()]
+        rows = [(name, links.round_trips(size, make, rounds)) for name, make in everybody.items()]
         table(f"Round trip of {label} through a link, p50", "direct", "µs", 1e6, rows, "Bar: at most 2.20.")
-    rows = [(name, links.throughput(by_hand, rounds)) for name, by_hand in everybody.items()]
+    rows = [(name, links.throughput(make, rounds)) for name, make in everybody.items()]
     table("Throughput through a link, writes of 64 KiB", "direct", "MB/s", 1e-6, rows, "Bar: at least 0.50.")
 
 

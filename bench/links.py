@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+import os
 import selectors
+import shutil
+import signal
 import socket
+import subprocess
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from time import perf_counter
 from typing import Any
@@ -53,11 +59,81 @@ class Relay:
         self.listener.close()
 
 
-def round_trips(size: int, by_hand: bool, rounds: int, count: int = 300) -> Paired:
+class AsyncioRelay:
+    """The same with asyncio's streams, in a thread of its own."""
+
+    def __init__(self, target: Any) -> None:
+        self.target = target
+        started = threading.Event()
+        self.thread = threading.Thread(target=lambda: asyncio.run(self.listen(started)), daemon=True)
+        self.thread.start()
+        started.wait(10)
+
+    async def listen(self, started: threading.Event) -> None:
+        self.loop, self.over = asyncio.get_running_loop(), asyncio.Event()
+        server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
+        self.address = server.sockets[0].getsockname()
+        started.set()
+        await self.over.wait()
+        server.close()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection(*self.target)
+        try:
+            await asyncio.gather(self.carry(reader, back), self.carry(there, writer), return_exceptions=True)
+        except asyncio.CancelledError:
+            pass  # the bench is over
+
+    async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(1 << 16):
+            writer.write(data)
+            await writer.drain()
+        writer.write_eof()
+
+    def close(self) -> None:
+        self.loop.call_soon_threadsafe(self.over.set)
+        self.thread.join()
+
+
+class Socat:
+    """socat(1), a relay in C, a process for each connection."""
+
+    def __init__(self, target: Any) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.address = free.getsockname()
+        listen = f"TCP4-LISTEN:{self.address[1]},bind=127.0.0.1,fork,reuseaddr,nodelay"
+        connect = f"TCP4:{target[0]}:{target[1]},nodelay"
+        self.process = subprocess.Popen(["socat", "-b", "65536", listen, connect], start_new_session=True)
+        for _ in range(1000):
+            try:
+                socket.create_connection(self.address).close()
+                return
+            except ConnectionRefusedError:
+                time.sleep(0.005)
+        raise TimeoutError("socat does not listen")
+
+    def close(self) -> None:
+        os.killpg(self.process.pid, signal.SIGTERM)
+        self.process.wait()
+
+
+def relays() -> dict[str, Callable[[Any], Any]]:
+    """Ours, and the peers that are here."""
+    found: dict[str, Callable[[Any], Any]] = {
+        "socketlab.faulty_link": faulty_link,
+        "two blocking threads": Relay,
+        "asyncio streams": AsyncioRelay,
+    }
+    if shutil.which("socat"):
+        found["socat (C, a process for each connection)"] = Socat
+    return found
+
+
+def round_trips(size: int, make: Callable[[Any], Any], rounds: int, count: int = 300) -> Paired:
     """The median round trip through a link with nothing wrong, against the direct one, in seconds."""
     with ExitStack() as stack:
         server = stack.enter_context(tcp_server(echo))
-        link = stack.enter_context(closing(Relay(server.address)) if by_hand else faulty_link(server))
+        link = stack.enter_context(closing(make(server.address)))
         socks = []
         for address in (server.address, link.address):
             socks.append(stack.enter_context(socket.create_connection(address)))
@@ -66,7 +142,7 @@ def round_trips(size: int, by_hand: bool, rounds: int, count: int = 300) -> Pair
         return paired(*[lambda sock=sock: round_trip_block(sock, size, count, 0.5) for sock in socks], rounds)
 
 
-def throughput(by_hand: bool, rounds: int, size: int = 1 << 16, count: int = 1500) -> Paired:
+def throughput(make: Callable[[Any], Any], rounds: int, size: int = 1 << 16, count: int = 1500) -> Paired:
     """Bytes per second in writes of `size`, up to where the server has read the last one."""
 
     def block(address: Any) -> float:
@@ -80,8 +156,7 @@ def throughput(by_hand: bool, rounds: int, size: int = 1 << 16, count: int = 150
             return size * count / (perf_counter() - begin)
 
     with tcp_server(discard) as server:
-        link = Relay(server.address) if by_hand else faulty_link(server)
-        with closing(link):
+        with closing(make(server.address)) as link:
             return paired(lambda: block(server.address), lambda: block(link.address), rounds)
 
 
