@@ -36,6 +36,15 @@ def taken(reader: socket) -> None:
         time.sleep(LOOK)
 
 
+def arrived(reader: socket, size: int) -> None:
+    """Wait until `size` bytes lie there for `reader`: send() returns before. Raises as `dribble` does."""
+    end = time.monotonic() + PATIENCE
+    while unread(reader) < size and sys.platform != "win32":
+        if time.monotonic() > end:
+            raise TimeoutError(f"wanted {size} bytes, {unread(reader)} came within {PATIENCE} s")
+        time.sleep(LOOK)
+
+
 def unread(reader: socket) -> int:
     """Bytes that a recv would find (tcp(7), SIOCINQ). Raises ConnectionError where `reader` is closed."""
     if sys.platform == "win32":

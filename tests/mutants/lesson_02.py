@@ -62,7 +62,7 @@ def any_os_error(error: Any) -> Any:
     return "check the network" if isinstance(error, OSError) else "check the name"
 
 
-@mutant("advice", "too-wide")
+@mutant("advice", "no-way-out")
 def the_rest_is_the_name(error: Any) -> Any:
     if isinstance(error, ConnectionRefusedError):
         return "check the port"
@@ -392,7 +392,7 @@ def until_a_short_piece(sock: Any) -> Any:
 
 @mutant("recv_until_eof", "silence-is-the-end")
 def until_it_is_quiet(sock: Any) -> Any:
-    sock.settimeout(0.05)
+    sock.settimeout(0.1)
     data = b""
     try:
         while piece := sock.recv(1024):
@@ -405,7 +405,7 @@ def until_it_is_quiet(sock: Any) -> Any:
 @mutant("recv_until_eof", "silence-is-the-end")
 def while_something_is_there(sock: Any) -> Any:
     data = b""
-    while select.select([sock], [], [], 0.05)[0]:
+    while select.select([sock], [], [], 0.1)[0]:
         piece = sock.recv(1024)
         if not piece:
             break

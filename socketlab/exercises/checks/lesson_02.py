@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import socket
 import struct
 import time
@@ -18,7 +19,7 @@ from typing import Any
 from ...handlers import echo
 from ..attempt import Attempt, shown
 from ..definition import Exercise
-from ..dribble import dribble, taken
+from ..dribble import arrived, dribble, taken
 from ..seen import Seen
 
 LESSON = "02_a_client"
@@ -104,9 +105,15 @@ def ask(attempt: Attempt, error: OSError, wanted: str | None) -> None:
 
 def full(attempt: Attempt) -> Any:
     """The address of a listener whose queue has room for one, and that one is there: nobody answers at it."""
-    address = attempt.listener(backlog=0).getsockname()
-    attempt.keep(socket.create_connection(address, 1.0))
-    return address
+    listener = attempt.listener(backlog=0)
+    attempt.keep(socket.create_connection(listener.getsockname(), 1.0))
+    is_waiting(listener, 1.0)  # the handshake has three messages, and the caller has seen two of them
+    return listener.getsockname()
+
+
+def is_waiting(listener: socket.socket, seconds: float) -> bool:
+    """Whether a client waits in the queue, or comes within that time."""
+    return bool(select.select([listener], [], [], seconds)[0])
 
 
 @advice.scenario("a port at which nobody listens")
@@ -185,10 +192,20 @@ def too_wide(seen: Seen) -> str | None:
     if not seen.returned or seen.result not in (PORT, NETWORK, NAME):
         return None
     kind = type(about(seen))
-    parent = "ConnectionError" if issubclass(kind, ConnectionError) else "OSError"
     if kind is OSError:
-        return f"It returned {seen.result!r} for {errno.errorcode[about(seen).errno or 0]}, which is none of the three."
+        return None
+    parent = "ConnectionError" if issubclass(kind, ConnectionError) else "OSError"
     return f"It returned {seen.result!r} for a {kind.__name__}, which is {_a(parent)} as well, and another matter."
+
+
+@advice.misconception(
+    "no-way-out", advice="Ask for each of the three, and leave a way out for what you did not ask for."
+)
+def no_way_out(seen: Seen) -> str | None:
+    error = about(seen)
+    if type(error) is not OSError or not seen.returned or seen.result not in (PORT, NETWORK, NAME):
+        return None
+    return f"It returned {seen.result!r} for {errno.errorcode.get(error.errno or 0)}, which is none of the three."
 
 
 @advice.misconception("by-words", advice="Look at the class, or at error.errno: they are the same on every machine.")
@@ -254,10 +271,7 @@ def first_answers(attempt: Attempt) -> None:
     server, second = attempt.server(echo), attempt.listener()
     attempt.seen.facts["one is enough"] = True
     try_them(attempt, [candidate(server.address), candidate(second.getsockname())], server.address)
-    second.setblocking(False)
-    with suppress(BlockingIOError):
-        attempt.keep(second.accept()[0])
-        attempt.want(False, "the second is left in peace", "the second was called as well")
+    attempt.want(not is_waiting(second, 0.01), "the second is left in peace", "the second was called as well")
 
 
 @connect_any.scenario("the first does not answer, the second does")
@@ -331,7 +345,11 @@ def tries_all(seen: Seen) -> str | None:
 
 @connect_any.misconception("closed-on-return", advice="Close it where connecting fails, and only there.")
 def closed_on_return(seen: Seen) -> str | None:
-    if not isinstance(seen.result, socket.socket) or seen.result.fileno() >= 0 or seen.came != "it returned a closed one":
+    if (
+        not isinstance(seen.result, socket.socket)
+        or seen.result.fileno() >= 0
+        or seen.came != "it returned a closed one"
+    ):
         return None
     return "It closed the socket that it returns: a `with`, or a finally, closes on every way out, the good one too."
 
@@ -365,7 +383,7 @@ def not_the_last_error(seen: Seen) -> str | None:
     "failed-left-open", advice="Close it in the except block; that nobody uses it any more closes nothing for certain."
 )
 def failed_left_open(seen: Seen) -> str | None:
-    if not (seen.left_open or seen.unclosed) or not seen.failed():
+    if not (seen.left_open or seen.unclosed) or seen.facts.get("one is enough"):
         return None
     return "A socket whose connect() had failed was not closed: it is not connected, and it is still open."
 
@@ -375,7 +393,7 @@ def failed_left_open(seen: Seen) -> str | None:
 TEXT = "Stück für Stück.".encode()
 PAGE = b"".join(b"%015d\n" % number for number in range(0, 20_000, 16))
 LAST = 10  # bytes of the page that come one at a time
-PAUSE = 0.12  # seconds: more than the tenth of one that people take for an end
+PAUSE = 0.15  # seconds: more than the tenth of one that people take for an end
 
 
 def reset(sock: socket.socket) -> None:
@@ -401,6 +419,7 @@ def one_piece(attempt: Attempt) -> None:
 def page(attempt: Attempt) -> None:
     sock, peer = attempt.connection()
     peer.sendall(PAGE[:-LAST])
+    arrived(sock, len(PAGE) - LAST)
 
     def the_rest() -> None:
         taken(sock)
@@ -485,10 +504,11 @@ def one_recv(seen: Seen) -> str | None:
         return None
     first, size = recvs[0], seen.facts.get("size", 0)
     came = "1 byte" if first.size == 1 else f"{first.size:,} bytes"
-    return (
-        f"{first.call}({first.asked}) returned {came} of {size:,}: "
-        "a recv returns what has arrived, not what you asked for, and not all that will come."
-    )
+    if first.asked == str(first.size):
+        return (
+            f"{first.call}({first.asked}) returned {came} of {size:,}: it returns no more than you ask for, and once."
+        )
+    return f"{first.call}({first.asked}) returned {came} of {size:,}: what has arrived, not what you asked for."
 
 
 @recv_until_eof.misconception("short-is-the-end", advice="Only b'' is the end: go on until recv returns it.")
@@ -498,10 +518,7 @@ def short_is_the_end(seen: Seen) -> str | None:
         return None
     last = recvs[-1]
     came = "1 byte" if last.size == 1 else f"{last.size:,} bytes"
-    return (
-        f"It stopped when {last.call}({last.asked}) had returned {came}: fewer than it asked for are those that have "
-        "arrived, and not the last ones."
-    )
+    return f"It stopped when {last.call}({last.asked}) returned {came}: so many had arrived, and more were to come."
 
 
 @recv_until_eof.misconception("pieces-lost", advice="Give each piece a name, look at it, and add it to those before.")
@@ -511,7 +528,7 @@ def pieces_lost(seen: Seen) -> str | None:
     size = seen.facts.get("size", 0)
     if seen.received != size or len(seen.result) >= size:
         return None
-    return f"It received all {size:,} bytes and returned {len(seen.result):,}: what recv returns, it returns once."
+    return f"It received all {size:,} bytes and returned {len(seen.result):,}: what a recv returns, it returns once."
 
 
 # -- read_chunks -------------------------------------------------------------------------------------------------------
