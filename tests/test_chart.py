@@ -18,7 +18,7 @@ class TestChart:
 
     def read(self, html: str) -> ElementTree.Element:
         """The SVG, which has to be well-formed."""
-        return ElementTree.fromstring(re.sub(r"^.*?(<svg viewBox.*</svg>)</div>$", r"\1", html, flags=re.DOTALL))
+        return ElementTree.fromstring(re.sub(r"^.*?(<svg direction.*</svg>)</div>$", r"\1", html, flags=re.DOTALL))
 
     def texts(self, html: str) -> list[str]:
         return [str(element.text) for element in self.read(html).iter("text")]

@@ -57,7 +57,7 @@ class Faults:
     CHECKS: ClassVar[dict[str, tuple[_Check, Any]]] = {}  # name: check, value when nothing is wrong
 
     def __init__(self, parent: Faults | None = None, changed: Callable[[], object] = lambda: None) -> None:
-        self.__dict__.update(_own={}, _parent=parent, _changed=changed)
+        self.__dict__.update(_own={}, _parent=parent, _heard=(changed,))
 
     def __getattr__(self, name: str) -> Any:
         if name not in self.CHECKS:
@@ -79,16 +79,20 @@ class Faults:
                 raise AttributeError(self._advice(name))
             checked[name] = self.CHECKS[name][0](name, value)
         self.__dict__["_own"].update(checked)
-        self.__dict__["_changed"]()
+        self._tell()
 
     def heard_by(self, changed: Callable[[], object]) -> None:
-        """From now on, call `changed` after a change."""
-        self.__dict__["_changed"] = changed
+        """From now on, call `changed` too after each change, in the thread that makes it."""
+        self.__dict__["_heard"] = (*self.__dict__["_heard"], changed)
+
+    def _tell(self) -> None:
+        for changed in self.__dict__["_heard"]:
+            changed()
 
     def clear(self) -> None:
         """Nothing is wrong any more; of a single connection: what is wrong with the link is wrong with it."""
         self.__dict__["_own"].clear()
-        self.__dict__["_changed"]()
+        self._tell()
 
     def as_dict(self) -> dict[str, Any]:
         """All faults by name."""

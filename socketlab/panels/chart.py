@@ -61,12 +61,14 @@ def chart(
     y: Axis,
     marks: Sequence[Mark] = (),
     levels: Sequence[Level] = (),
+    newest_first: bool = False,
     width: int = WIDTH,
     height: int = HEIGHT,
 ) -> str:
     """The series on common axes as HTML: an SVG of `width` x `height`, and a legend above it where there are several.
 
-    On a narrow page it can be scrolled sideways. What lies beyond a given `low` or `high` is drawn at the edge.
+    On a narrow page it can be scrolled sideways; with `newest_first` that begins at its right end, the present. What
+    lies beyond a given `low` or `high` is drawn at the edge.
     Raises ValueError for an unknown kind.
     """
     for one in series:
@@ -90,8 +92,10 @@ def chart(
         parts.append(f'<text x="{width / 2}" y="{height / 2}" text-anchor="middle" {_FONT}>nothing measured yet</text>')
     about = escape(f"{y.label} against {x.label}: {', '.join(one.label for one in series)}", quote=True)
     size = f"display:block;width:100%;min-width:{min(width, 520)}px;max-width:{width}px"
-    svg = f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{about}" style="{size}">{"".join(parts)}</svg>'
-    return f'{_legend(series)}<div style="overflow-x:auto;margin:4px 0">{svg}</div>'
+    head = f'direction="ltr" viewBox="0 0 {width} {height}" role="img" aria-label="{about}" style="{size}"'
+    svg = f"<svg {head}>{''.join(parts)}</svg>"
+    first = "direction:rtl;" if newest_first else ""  # where the scrolling begins; the SVG has a direction of its own
+    return f'{_legend(series)}<div style="{first}overflow-x:auto;margin:4px 0">{svg}</div>'
 
 
 _Visible = list[list[tuple[float, float]]]  # unbroken pieces
@@ -149,7 +153,7 @@ def _area(pieces: _Visible, across: Scale, along: Scale, colour: str, dashes: st
         edge = "".join(f"L{across(px)} {along(py)}" for px, py in piece)
         shapes.append(f"M{across(piece[0][0])} {ground}{edge}L{across(piece[-1][0])} {ground}Z")
     fill = f'<path d="{"".join(shapes)}" fill="{colour}" fill-opacity="0.28" stroke="none"/>'
-    return fill + _line(pieces, across, along, colour, dashes)
+    return fill + _line(pieces, across, along, colour, "")
 
 
 def _dots(pieces: _Visible, across: Scale, along: Scale, colour: str, dashes: str) -> str:

@@ -24,12 +24,11 @@ def is_preset(link: Any, preset: str) -> bool:
 
 def hear(link: Any, changed: Callable[[], object]) -> None:
     """Have the method `changed` called when a fault is set, by whomever and in that thread; its object may go."""
-    method, ring = weakref.WeakMethod(changed), link._relay.call
+    method = weakref.WeakMethod(changed)
 
     def tell() -> None:
-        ring()  # first: the wire has to know before the picture
         if (bound := method()) is not None:
             bound()
 
-    link.up.heard_by(tell)
+    link.up.heard_by(tell)  # after the link itself: the wire has to know before the picture
     link.down.heard_by(tell)

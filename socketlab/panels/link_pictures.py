@@ -36,8 +36,8 @@ def link_picture(probe: LinkProbe, up: Faults, down: Faults) -> str:
     height = max([asked, *(one.took for one in probe.answered)])
     level = Series(f"latency asked for, both ways: {seconds_text(asked)}", [(-KEPT, asked), (0.0, asked)], colour=GREY)
     time = Axis("until the last byte is back", lambda at: seconds_text(at) if at else "0", 0.0, 1.15 * height or 1e-3)
-    trips = chart([*_trips(probe), level], x=_AGO, y=time, marks=marks, height=250)
-    return f"{wrong_now(up, down)}{_newest_in_sight(trips + _recvs(probe))}{_counts(probe)}"
+    trips = chart([*_trips(probe), level], x=_AGO, y=time, marks=marks, newest_first=True, height=250)
+    return f"{wrong_now(up, down)}{trips}{_recvs(probe)}{_counts(probe)}"
 
 
 def wrong_now(up: Faults, down: Faults) -> str:
@@ -101,17 +101,12 @@ def _brief(words: str) -> str:
     return f"{first} …" if more else first
 
 
-def _newest_in_sight(charts: str) -> str:
-    """On a narrow page a chart can be scrolled; it begins at the right, where the present is."""
-    charts = charts.replace('<div style="overflow-x:auto', '<div style="direction:rtl;overflow-x:auto')
-    return charts.replace("<svg viewBox", '<svg direction="ltr" viewBox')
-
-
 def _recvs(probe: LinkProbe) -> str:
     """One tick for each recv, as high as the bytes that it brought."""
     ticks = [(at - probe.seconds, float(size)) for at, size in probe.recvs]
     size = Axis("bytes a recv", low=0.0)
-    return chart([Series("bytes that one recv brought", ticks, "bars", BLUE)], x=_AGO, y=size, height=130)
+    recvs = Series("bytes that one recv brought", ticks, "bars", BLUE)
+    return chart([recvs], x=_AGO, y=size, newest_first=True, height=130)
 
 
 def _counts(probe: LinkProbe) -> str:
