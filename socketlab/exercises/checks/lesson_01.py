@@ -175,7 +175,7 @@ def udp_stream(seen: Seen) -> str | None:
 def udp_proto(seen: Seen) -> str | None:
     if seen.came != "proto 0":
         return None
-    return "Its proto is 0: the kernel took UDP, but the object repeats what it was asked for, and you asked for nothing."
+    return "Its proto is 0: the kernel took UDP, but the object repeats what was asked for, and that was nothing."
 
 
 @udp_socket.misconception("other-protocol", advice="Take the protocol that carries datagrams: the panel names it.")
@@ -295,7 +295,7 @@ def pairs_swallowed(seen: Seen) -> str | None:
     return "socketpair() raised EMFILE, and it returned all the same: its caller takes that for success."
 
 
-@pairs.misconception("leaks-on-error", advice="Put a try around the loop; on an error close what has been made, then raise.")
+@pairs.misconception("leaks-on-error", advice="Put a try around the loop; on an error close what is there, then raise.")
 def pairs_leaks(seen: Seen) -> str | None:
     if not (seen.left_open and seen.failed("OSError")):
         return None
