@@ -10,10 +10,10 @@ import sys
 import time
 import weakref
 from collections.abc import Iterator
-from typing import Any
 
 import ipywidgets
 import pytest
+from leftovers import walk
 
 from socketlab.options import Option, catalogue
 from socketlab.panels.options import OptionsPanel, answer_picture, detail_picture, table_picture, table_row
@@ -306,11 +306,6 @@ class TestPanel:
             assert control.tooltip
 
     def test_no_output_widget(self, panel: OptionsPanel) -> None:
-        def walk(widget: Any) -> Iterator[Any]:
-            yield widget
-            for child in getattr(widget, "children", ()):
-                yield from walk(child)
-
         assert not [w for w in walk(panel.widget) if isinstance(w, ipywidgets.Output)]
 
     def test_a_picture_of_an_answer(self, panel: OptionsPanel) -> None:
