@@ -6,15 +6,16 @@ import errno
 import gc
 import html
 import math
-import os
 import socket
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import patience
 import psutil
 import pytest
 from kernel_driver import Kernel
@@ -28,44 +29,16 @@ from socketlab.panels import LinkPanel
 from socketlab.panels.faders import DATAGRAM, STREAM, Range
 from socketlab.panels.link_pictures import link_picture
 
+until = partial(patience.until, seconds=8.0)
+
 KINDS = {"TCP": (STREAM, StreamFaults), "UDP": (DATAGRAM, DatagramFaults)}
 FADERS = [pytest.param(kind, one, id=f"{kind}-{one.name}") for kind, (ranges, _) in KINDS.items() for one in ranges]
 
 
-def until(condition: Callable[[], Any], what: str, seconds: float = 8.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds} s in vain: {what}"
-        time.sleep(0.005)
-
-
-def descriptors() -> int:
-    return len(os.listdir("/dev/fd")) if os.path.isdir("/dev/fd") else 0
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick_collections() -> Iterator[None]:
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
 @pytest.fixture(autouse=True)
-def _nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
-    from ipywidgets.widgets import widget
-
-    if "kernel" in request.fixturenames:  # ZeroMQ keeps descriptors from its first use on
-        yield
-        return
-
-    gc.collect()
-    threads, files, widgets = set(threading.enumerate()), descriptors(), set(widget._instances)
-    yield
-    gc.collect()
-    until(lambda: set(threading.enumerate()) <= threads, f"threads left: {set(threading.enumerate()) - threads}")
-    until(lambda: descriptors() <= files, "descriptors left")
-    assert set(widget._instances) <= widgets
+def _nothing_left(request: pytest.FixtureRequest) -> None:
+    if "kernel" not in request.fixturenames:  # ZeroMQ keeps descriptors from its first use on
+        request.getfixturevalue("nothing_left")
 
 
 @pytest.fixture
