@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 import patience
 import psutil  # before a test says that this is another system
 import pytest
-from leftovers import descriptors
+from leftovers import descriptors, walk
 
 from socketlab.measure import kernel_table, tcp_info
 from socketlab.panels import TcpStatesPanel, base, connection_model, tcp_states
@@ -784,4 +784,4 @@ class TestPanel:
         assert all(button.tooltip for button in buttons)
 
     def test_no_output_and_no_interact(self, panel: TcpStatesPanel) -> None:
-        assert not [part for part in base.parts_of(panel.widget) if type(part).__name__ == "Output"]
+        assert not [part for part in walk(panel.widget) if type(part).__name__ == "Output"]
