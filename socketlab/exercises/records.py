@@ -20,10 +20,13 @@ _said = False
 
 
 def place() -> Path:
-    """The file: SOCKETLAB_PROGRESS, or progress.jsonl in the folder for data of programs."""
+    """The file: SOCKETLAB_PROGRESS, or progress.jsonl in the folder for data of programs.
+
+    Raises RuntimeError where the system knows of no home.
+    """
     chosen = os.environ.get("SOCKETLAB_PROGRESS")
     if chosen:
-        return Path(chosen)
+        return Path(os.path.expanduser(chosen))
     if sys.platform == "win32":
         base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
     elif sys.platform == "darwin":
@@ -38,14 +41,14 @@ def passed() -> set[str]:
     found: set[str] = set()
     try:
         lines = place().read_bytes().splitlines()
-    except OSError:
+    except (OSError, RuntimeError, ValueError):  # a NUL in its name is a ValueError
         return found
     for line in lines:
         try:
             news = json.loads(line)
             if news["outcome"] == PASSED:
                 found.add(str(news["exercise"]))
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             continue
     return found
 
@@ -56,8 +59,9 @@ def note(verdict: Verdict) -> str:
     if not verdict.passed or os.environ.get("SOCKETLAB_QUIET") or verdict.exercise in passed():
         return ""
     line = json.dumps({"exercise": verdict.exercise, "outcome": verdict.outcome, "time": int(time.time())}) + "\n"
-    file = place()
+    file: object = "its place"
     try:
+        file = place()
         file.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
@@ -66,8 +70,9 @@ def note(verdict: Verdict) -> str:
             os.write(descriptor, ("" if whole else "\n").encode() + line.encode())
         finally:
             os.close(descriptor)
-    except OSError as exc:
-        words = "" if _said else f"Your progress cannot be kept in {file}: {exc.strerror or exc}. The exercises work."
+    except (OSError, RuntimeError, ValueError) as exc:
+        why = getattr(exc, "strerror", None) or exc
+        words = "" if _said else f"Your progress cannot be kept in {file}: {why}. The exercises work."
         _said = True
         return words
     return ""

@@ -19,9 +19,9 @@ def names(grades: Sequence[Grade]) -> list[str]:
     """What each notebook is called: its path, without what all have in common."""
     paths = [one.path.resolve() for one in grades]
     if len(paths) < 2:
-        return [path.name for path in paths]
+        return [_in_a_line(path.name) for path in paths]
     common = Path(os.path.commonpath([str(path.parent) for path in paths]))
-    return [str(path.relative_to(common)) for path in paths]
+    return [_in_a_line(str(path.relative_to(common))) for path in paths]
 
 
 def columns(grades: Sequence[Grade]) -> list[str]:
@@ -39,7 +39,7 @@ def table(grades: Sequence[Grade]) -> str:
         signs = {mark.exercise: SIGNS.get(mark.outcome, "!") for mark in one.marks}
         marks = "  ".join(f"{signs.get(exercise, ' '):<{len(exercise)}}" for exercise in exercises)
         points = f"{one.points} of {len(one.marks)}"
-        rows.append(f"{name:<{wide}}  {points:<6}  {marks}  {one.remark}".rstrip())
+        rows.append(f"{name:<{wide}}  {points:<6}  {marks}  {_in_a_line(one.remark)}".rstrip())
     rows.append("✓ passed   ✗ not yet   – not attempted   ! could not be checked")
     return "\n".join(rows)
 
@@ -52,7 +52,8 @@ def as_csv(grades: Sequence[Grade]) -> str:
     writer.writerow(["notebook", "points", "of", *exercises, "remark"])
     for one, name in zip(grades, names(grades), strict=True):
         outcome = {mark.exercise: mark.outcome for mark in one.marks}
-        cells = [name, one.points, len(one.marks), *(outcome.get(name, "") for name in exercises), one.remark]
+        marks = (outcome.get(exercise, "") for exercise in exercises)
+        cells = [name, one.points, len(one.marks), *marks, _printable(one.remark)]
         writer.writerow([_plain(cell) for cell in cells])
     return out.getvalue()
 
@@ -80,7 +81,11 @@ def as_junit(grades: Sequence[Grade]) -> str:
 
 def _plain(cell: object) -> object:
     """A cell that no spreadsheet takes for a formula."""
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@") else cell
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in tuple("=+-@\t\r\n") else cell
+
+
+def _in_a_line(text: str) -> str:
+    return _printable(" ".join(text.split()))
 
 
 def _printable(text: str) -> str:
