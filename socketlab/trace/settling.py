@@ -21,6 +21,7 @@ import time
 from typing import Any
 
 from .methods import CODES, Socket
+from .panels import at_the_other_end
 from .recorder import Recorder, outermost_module
 from .relays import PATIENCE as LINKS
 from .relays import carry
@@ -33,12 +34,14 @@ def settle(recorder: Recorder, patience: float = PATIENCE) -> bool:
     """Wait until nothing is under way in other threads; False where patience ran out."""
     began = time.perf_counter()
     deadline = began + patience
-    me = threading.get_ident()
+    panels = {lane.ident for lane in recorder.lanes if lane.panel}
+    apart = {threading.get_ident(), *panels, *recorder.links.panels_threads}  # nobody waits for a panel
+    others = at_the_other_end(recorder.links)
     calm = 0
     while True:
         frames = sys._current_frames()
-        busy = [lane for lane in recorder.lanes if lane.ident != me and lane.ident in frames and not lane.link]
-        links_carry = carry()
+        busy = [lane for lane in recorder.lanes if lane.ident in frames and lane.ident not in apart and not lane.link]
+        links_carry = carry(recorder, others)
         if links_carry:  # what arrives may be answered: whoever gets it is given the same patience once more
             deadline = max(deadline, min(time.perf_counter(), began + LINKS) + patience)
         if not links_carry and all(_stands_still(frames[lane.ident]) for lane in busy if lane.ident is not None):
