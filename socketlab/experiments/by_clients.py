@@ -238,14 +238,11 @@ def draw_latency_by_clients(result: LatencyByClients, *, title: str = "", ax: Ax
     """
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
-    from ..measure.plots import _series, _style, figure
+    from ..measure.plots import _series, _style, sheet
 
     if not result.loads:
         raise ValueError("draw_latency_by_clients wanted a measurement, but this result has none")
-    picture = None
-    if ax is None:
-        picture = figure(height=3.8)
-        (ax,) = picture.axes
+    picture, ax = sheet(ax, 3.8)
     with _style():
         for n, (model, style) in enumerate(zip(result.models, _series(), strict=False)):
             loads = sorted((load for load in result.loads if load.model == model), key=lambda load: load.clients)

@@ -159,14 +159,11 @@ def draw_datagram_loss(result: DatagramLoss, *, title: str = "", ax: Axes | None
 
     On a link with nothing wrong the dots form a diagonal. Raises ValueError where nothing was sent.
     """
-    from ..measure.plots import _series, _style, figure
+    from ..measure.plots import _series, _style, sheet
 
     if not result.sent:
         raise ValueError("draw_datagram_loss wanted at least one datagram that was sent, but got none")
-    picture = None
-    if ax is None:
-        picture = figure(height=3.4)
-        (ax,) = picture.axes
+    picture, ax = sheet(ax, 3.4)
     with _style():
         colours = [style["color"] for style, _ in zip(_series(), range(6), strict=False)]
         counts = result.counts
@@ -204,14 +201,11 @@ def draw_loss_by_receive_buffer(*results: BufferLoss, title: str = "", ax: Axes 
     """
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-    from ..measure.plots import _series, _style, figure
+    from ..measure.plots import _series, _style, sheet
 
     if not any(result.granted for result in results):
         raise ValueError("draw_loss_by_receive_buffer wanted at least one result, but got none")
-    picture = None
-    if ax is None:
-        picture = figure()
-        (ax,) = picture.axes
+    picture, ax = sheet(ax)
     with _style():
         for result, style in zip(results, _series(), strict=False):
             dots = [

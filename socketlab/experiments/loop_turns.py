@@ -142,15 +142,12 @@ def draw_loop_gantt(result: LoopGantt, *, title: str = "", ax: Axes | None = Non
     a turn.
     """
     from ..measure.gantt import _bar
-    from ..measure.plots import _series, _style, _time_axis, figure
+    from ..measure.plots import _series, _style, _time_axis, sheet
 
     if not result.spans:
         raise ValueError("draw_loop_gantt wanted at least one turn of a loop, but this result has none")
     rows = (WAITING, *result.rows)
-    picture = None
-    if ax is None:
-        picture = figure(height=-(-(_AROUND + _ROW * len(rows)) // 7.2) / 10)
-        (ax,) = picture.axes
+    picture, ax = sheet(ax, -(-(_AROUND + _ROW * len(rows)) // 7.2) / 10)
     with _style():
         colours = ["#6b737c"]
         for style, _ in zip(_series(), result.rows, strict=False):

@@ -176,15 +176,12 @@ def draw_small_writes(result: SmallWrites, *, title: str = "", ax: Axes | None =
 
     The axis is logarithmic, in seconds. Raises ValueError where nothing has been measured yet.
     """
-    from ..measure.plots import figure
+    from ..measure.plots import sheet
 
     ways = [way for way in result.ways if way.exchanges]
     if not ways:
         raise ValueError("draw_small_writes wanted at least one exchange, but there is none yet")
-    picture = None
-    if ax is None:
-        picture = figure(height=round(1.2 + 0.3 * len(ways), 1))
-        (ax,) = picture.axes
+    picture, ax = sheet(ax, round(1.2 + 0.3 * len(ways), 1))
     _draw(ax, ways, title or _finding(ways))
     return ax if picture is None else picture
 

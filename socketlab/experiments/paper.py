@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..measure.plots import _HATCHES, _LOG_FROM, HEIGHT, figure
+from ..measure.plots import _HATCHES, _LOG_FROM, HEIGHT, sheet
 from ..measure.timing import bytes_text
 
 if TYPE_CHECKING:
@@ -24,10 +24,7 @@ def one_axes(results: Sequence[object], name: str, ax: Axes | None, rows: int = 
     """
     if not 1 <= len(results) <= MOST:
         raise ValueError(f"{name} wanted 1 to {MOST} results, but got {len(results)}")
-    if ax is not None:
-        return None, ax
-    picture = figure(height=HEIGHT + 0.19 * ((rows or len(results)) - 1))
-    return picture, picture.axes[0]
+    return sheet(ax, HEIGHT + 0.19 * ((rows or len(results)) - 1))
 
 
 def legend_above(ax: Axes, rows: int, title: str) -> None:

@@ -150,14 +150,11 @@ def draw_recv_sizes(result: RecvSizes, *, title: str = "", ax: Axes | None = Non
     """
     from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-    from ..measure.plots import _series, _style, figure
+    from ..measure.plots import _series, _style, sheet
 
     if not result.sent:
         raise ValueError("draw_recv_sizes wanted at least one byte that was sent, but got none")
-    picture = None
-    if ax is None:
-        picture = figure(height=2.1)
-        (ax,) = picture.axes
+    picture, ax = sheet(ax, 2.1)
     shown = result.recvs[:_DRAWN]
     end = shown[-1].stop if len(result.recvs) > _DRAWN else result.sent
     with _style():

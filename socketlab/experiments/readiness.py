@@ -225,14 +225,11 @@ def draw_readiness_cost(result: ReadinessCost, *, title: str = "", ax: Axes | No
     """
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
-    from ..measure.plots import _series, _style, figure
+    from ..measure.plots import _series, _style, sheet
 
     if not result.costs:
         raise ValueError("draw_readiness_cost wanted a measurement, but this result has none")
-    picture = None
-    if ax is None:
-        picture = figure(height=3.4)
-        (ax,) = picture.axes
+    picture, ax = sheet(ax, 3.4)
     top = max(cost.seconds for cost in result.costs)
     with _style():
         for mechanism, style in zip(result.mechanisms, _series(), strict=False):

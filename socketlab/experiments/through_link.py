@@ -150,14 +150,11 @@ def draw_link_probe(probe: LinkProbe, *, title: str = "", ax: Axes | None = None
     """
     from textwrap import wrap
 
-    from ..measure.plots import figure
+    from ..measure.plots import sheet
 
     if not probe.exchanges:
         raise ValueError("draw_link_probe wanted a conversation, but nothing has been sent yet")
-    picture = None
-    if ax is None:
-        picture = figure(height=3.4)
-        (ax,) = picture.axes
+    picture, ax = sheet(ax, 3.4)
     highest = max((one.took for one in probe.answered), default=1e-3)
     unit, size = next(((u, s) for u, s in (("s", 1.0), ("ms", 1e-3)) if highest >= s), ("µs", 1e-6))
     never = LOST if probe.datagrams else "never answered"

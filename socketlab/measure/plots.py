@@ -78,6 +78,14 @@ def figure(rows: int = 1, columns: int = 1, *, height: float = HEIGHT, **subplot
     return picture
 
 
+def sheet(ax: Axes | None, height: float = HEIGHT) -> tuple[Picture | None, Axes]:
+    """Where a function draws that may have been given `ax`: no picture and `ax`, or a new picture and its only axes."""
+    if ax is not None:
+        return None, ax
+    picture = figure(height=height)
+    return picture, picture.axes[0]
+
+
 @overload
 def distribution(
     *timings: Timing, kind: str = "ecdf", title: str = "", xlabel: str = "", ax: None = None
@@ -98,10 +106,7 @@ def distribution(
         raise ValueError(f"distribution wanted 1 to {len(_HATCHES)} timings, but got {len(timings)}")
     if kind not in ("ecdf", "histogram"):
         raise ValueError(f"distribution wanted kind 'ecdf' or 'histogram', but got {kind!r}")
-    picture = None
-    if ax is None:
-        picture = figure(height=HEIGHT + 0.19 * (len(timings) - 1))
-        (ax,) = picture.axes
+    picture, ax = sheet(ax, HEIGHT + 0.19 * (len(timings) - 1))
     with _style():
         low, high = min(t.min for t in timings), max(t.max for t in timings)
         log = low > 0 and high / low >= _LOG_FROM
@@ -195,10 +200,7 @@ def lanes(spans: Sequence[Span], *, title: str = "", ax: Axes | None = None) -> 
 
     if not spans:
         raise ValueError("lanes wanted at least one span, but got none; has any call returned yet?")
-    picture = None
-    if ax is None:
-        picture = figure(height=height(spans))
-        (ax,) = picture.axes
+    picture, ax = sheet(ax, height(spans))
     with _style():
         ax.set_title(title)
         colors = [style["color"] for style in islice(_series(), len({span.lane for span in spans}))]
