@@ -23,6 +23,7 @@ import psutil  # before a test says that this is another system
 import pytest
 from leftovers import descriptors, walk
 
+from socketlab import live_widgets
 from socketlab.measure import kernel_table, tcp_info
 from socketlab.panels import TcpStatesPanel, base, connection_model, tcp_states
 from socketlab.panels.connection_model import ConnectionModel
