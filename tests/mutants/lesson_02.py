@@ -78,6 +78,15 @@ def reads_the_message(error: Any) -> Any:
     return "check the name" if isinstance(error, socket.gaierror) else error.strerror
 
 
+@mutant("advice", "not-recognised")
+def compares_with_the_class(error: Any) -> Any:
+    if error == ConnectionRefusedError:  # noqa: E721
+        return "check the port"
+    if error == TimeoutError:  # noqa: E721
+        return "check the network"
+    return "check the name" if error == socket.gaierror else error.strerror
+
+
 @mutant("advice", "other-words")
 def says_it_nicely(error: Any) -> Any:
     return "Check the port, please." if isinstance(error, ConnectionRefusedError) else error.strerror
@@ -221,6 +230,15 @@ def the_last_that_connects(candidates: Any, timeout: Any) -> Any:
         except OSError:
             s.close()
     return found
+
+
+@mutant("connect_any", "number-not-looked-at")
+def asks_for_the_number(candidates: Any, timeout: Any) -> Any:
+    for family, kind, proto, _, address in candidates:
+        s = socket.socket(family, kind, proto)
+        s.settimeout(timeout)
+        s.connect_ex(address)
+        return s
 
 
 @mutant("connect_any", "closed-on-return")
