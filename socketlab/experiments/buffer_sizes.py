@@ -201,27 +201,27 @@ def draw_throughput_by_buffer(*results: ThroughputByBuffer, title: str = "", ax:
     Without a `title` the picture says where it was fastest. Raises ValueError without results, for more than six, or
     for one in which nothing was measured.
     """
-    from ..measure.plots import _series, _style
+    from ..measure.plots import series, style
     from .paper import bytes_axis, legend_above, one_axes
 
     for found in results:
         if found.best is None:
             raise ValueError("draw_throughput_by_buffer wanted measurements, but got a result without any")
     picture, ax = one_axes(results, "draw_throughput_by_buffer", ax)
-    with _style():
+    with style():
         rates: list[float] = []
-        for found, style in zip(results, _series(), strict=False):
+        for found, stroke in zip(results, series(), strict=False):
             known = [(size, rate) for size, rate in zip(found.sizes, found.rates, strict=True) if rate is not None]
             known.sort()
             dots = [(size, rate) for size, some in zip(found.sizes, found.samples, strict=True) for rate in some]
             rounds = max(map(len, found.samples))
             label = f"{VARIED[found.vary]}, {found.family}, median of {rounds}"
-            ax.plot([size for size, _ in known], [rate for _, rate in known], marker="o", label=label, **style)
+            ax.plot([size for size, _ in known], [rate for _, rate in known], marker="o", label=label, **stroke)
             ax.plot(
                 [size for size, _ in dots],
                 [rate for _, rate in dots],
                 "o",
-                color=style["color"],
+                color=stroke["color"],
                 alpha=0.45,
                 markersize=3,
             )

@@ -238,17 +238,17 @@ def draw_latency_by_clients(result: LatencyByClients, *, title: str = "", ax: Ax
     """
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
-    from ..measure.plots import _series, _style, sheet
+    from ..measure.plots import series, sheet, style
 
     if not result.loads:
         raise ValueError("draw_latency_by_clients wanted a measurement, but this result has none")
     picture, ax = sheet(ax, 3.8)
-    with _style():
-        for n, (model, style) in enumerate(zip(result.models, _series(), strict=False)):
+    with style():
+        for n, (model, stroke) in enumerate(zip(result.models, series(), strict=False)):
             loads = sorted((load for load in result.loads if load.model == model), key=lambda load: load.clients)
             x = [load.clients for load in loads]
-            ax.plot(x, [load.timing.p99 for load in loads], marker="os^Dvp"[n % 6], label=model, **style)
-            ax.plot(x, [load.timing.p50 for load in loads], linewidth=0.8, color=style["color"])
+            ax.plot(x, [load.timing.p99 for load in loads], marker="os^Dvp"[n % 6], label=model, **stroke)
+            ax.plot(x, [load.timing.p50 for load in loads], linewidth=0.8, color=stroke["color"])
         ax.set(xscale="log", yscale="log", xlabel="clients at once, logarithmic")
         ax.set_ylabel("p99 (thin: p50), logarithmic")
         ax.xaxis.set_major_locator(FixedLocator(sorted({load.clients for load in result.loads})))

@@ -176,20 +176,20 @@ def draw_time_wait(*results: TimeWait, title: str = "", ax: Axes | None = None) 
 
     Raises ValueError without results, for more than six, or where nobody has looked yet.
     """
-    from ..measure.plots import _series, _style
+    from ..measure.plots import series, style
     from .paper import legend_above, one_axes
 
     picture, axes = one_axes(results, "draw_time_wait", ax)
     labels = [_label(result) for result in results]
-    with _style():
+    with style():
         end = max(look.t for result in results for look in result.looks)
-        for result, label, style in zip(results, labels, _series(), strict=False):
+        for result, label, stroke in zip(results, labels, series(), strict=False):
             counts = [(look.t, look.client + look.server) for look in result.looks]
-            axes.step([t for t, _ in counts], [n for _, n in counts], where="post", label=label, **style)
+            axes.step([t for t, _ in counts], [n for _, n in counts], where="post", label=label, **stroke)
             last, left = counts[-1]
             ends = [(last, left), *((over, left - n) for n, over in enumerate(result.over, 1))]
             axes.step(
-                [t for t, _ in ends], [n for _, n in ends], where="post", color=style["color"], alpha=0.55,
+                [t for t, _ in ends], [n for _, n in ends], where="post", color=stroke["color"], alpha=0.55,
                 linestyle=(0, (2, 2)), linewidth=1.4,
             )  # fmt: skip
             end = max(end, *(t for t, _ in ends))

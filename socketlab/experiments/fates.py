@@ -159,13 +159,13 @@ def draw_datagram_loss(result: DatagramLoss, *, title: str = "", ax: Axes | None
 
     On a link with nothing wrong the dots form a diagonal. Raises ValueError where nothing was sent.
     """
-    from ..measure.plots import _series, _style, sheet
+    from ..measure.plots import series, sheet, style
 
     if not result.sent:
         raise ValueError("draw_datagram_loss wanted at least one datagram that was sent, but got none")
     picture, ax = sheet(ax, 3.4)
-    with _style():
-        colours = [style["color"] for style, _ in zip(_series(), range(6), strict=False)]
+    with style():
+        colours = [stroke["color"] for stroke, _ in zip(series(), range(6), strict=False)]
         counts = result.counts
         step = max(len(result.arrivals), 8) / 12  # between the rows of the lost, and from them to the others
         for fate, (colour, marker, size) in _LOOKS.items():
@@ -201,22 +201,22 @@ def draw_loss_by_receive_buffer(*results: BufferLoss, title: str = "", ax: Axes 
     """
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-    from ..measure.plots import _series, _style, sheet
+    from ..measure.plots import series, sheet, style
 
     if not any(result.granted for result in results):
         raise ValueError("draw_loss_by_receive_buffer wanted at least one result, but got none")
     picture, ax = sheet(ax)
-    with _style():
-        for result, style in zip(results, _series(), strict=False):
+    with style():
+        for result, stroke in zip(results, series(), strict=False):
             dots = [
                 (x, lost / result.sent)
                 for x, all_of in zip(result.granted, result.lost, strict=True)
                 for lost in all_of
             ]
-            look: dict[str, Any] = {"color": style["color"], "zorder": 3}
+            look: dict[str, Any] = {"color": stroke["color"], "zorder": 3}
             ax.plot(*zip(*dots, strict=True), "o", markersize=4.5, **look)
             label = f"{result.sent:,} datagrams of {_plural(result.size, 'byte')}"
-            ax.plot(result.granted, [median(lost) / result.sent for lost in result.lost], label=label, **style)
+            ax.plot(result.granted, [median(lost) / result.sent for lost in result.lost], label=label, **stroke)
         ax.set_xscale("log", base=2)
         ax.xaxis.set_major_locator(FixedLocator(sorted({x for result in results for x in result.granted})))
         ax.xaxis.set_minor_locator(NullLocator())

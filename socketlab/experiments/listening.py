@@ -115,9 +115,9 @@ def _pieces(client: Client, end: float) -> list[tuple[str, float, float]]:
 def _draw_clients(ax: Any, result: ListenQueue, title: str, alone: bool) -> None:
     from matplotlib.patches import Patch
 
-    from ..measure.plots import _style
+    from ..measure.plots import style
 
-    with _style():
+    with style():
         end = max(result.seconds, 1e-3)
         shown = set()
         for client in result.clients:
@@ -162,9 +162,9 @@ def _draw_clients(ax: Any, result: ListenQueue, title: str, alone: bool) -> None
 def _draw_queue(ax: Any, result: ListenQueue) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    from ..measure.plots import _style
+    from ..measure.plots import style
 
-    with _style():
+    with style():
         ax.step([at for at, _ in result.depths], [depth for _, depth in result.depths], where="post", color="#0072B2")
         top = max([1, *(depth for _, depth in result.depths)])
         if result.seats is not None:

@@ -141,22 +141,22 @@ def draw_loop_gantt(result: LoopGantt, *, title: str = "", ax: Axes | None = Non
     The x values are seconds. The height depends on the number of rows alone. Raises ValueError for a result without
     a turn.
     """
-    from ..measure.gantt import _bar
-    from ..measure.plots import _series, _style, _time_axis, sheet
+    from ..measure.gantt import bar
+    from ..measure.plots import series, sheet, style, time_axis
 
     if not result.spans:
         raise ValueError("draw_loop_gantt wanted at least one turn of a loop, but this result has none")
     rows = (WAITING, *result.rows)
     picture, ax = sheet(ax, -(-(_AROUND + _ROW * len(rows)) // 7.2) / 10)
-    with _style():
+    with style():
         colours = ["#6b737c"]
-        for style, _ in zip(_series(), result.rows, strict=False):
-            colours.append(style["color"])
+        for stroke, _ in zip(series(), result.rows, strict=False):
+            colours.append(stroke["color"])
         end = result.seconds or 1e-9
         for n, (row, colour) in enumerate(zip(rows, colours, strict=True)):
             y = n * _ROW + (_ROW - _BAR) / 2
             for span in (span for span in result.spans if span.lane == row):
-                _bar(ax, span, 0.0, y, colour)
+                bar(ax, span, 0.0, y, colour)
                 if row != WAITING and span.duration >= _NAMED * end:
                     ax.annotate(
                         seconds_text(span.duration, 2), ((span.start + span.end) / 2, y + _BAR / 2), ha="center",
@@ -166,7 +166,7 @@ def draw_loop_gantt(result: LoopGantt, *, title: str = "", ax: Axes | None = Non
         ax.set_yticks([(n + 0.5) * _ROW for n in range(len(rows))], list(rows))
         ax.tick_params(axis="y", length=0)
         ax.grid(False, axis="y")
-        _time_axis(ax, 0, end, False, "time", margins=False)
+        time_axis(ax, 0, end, False, "time", margins=False)
         ax.set_xlim(0, end)
         ax.set_title(title or finding(result))
     return ax if picture is None else picture

@@ -187,9 +187,9 @@ def draw_small_writes(result: SmallWrites, *, title: str = "", ax: Axes | None =
 
 
 def _draw(ax: Any, ways: list[Way], title: str) -> None:
-    from ..measure.plots import _style, _time_axis
+    from ..measure.plots import style, time_axis
 
-    with _style():
+    with style():
         for row, way in enumerate(ways):
             samples = way.timing.samples
             colour = "#D55E00" if way.waits else "#0072B2"
@@ -204,7 +204,7 @@ def _draw(ax: Any, ways: list[Way], title: str) -> None:
         ax.set_ylim(len(ways) - 0.4, -0.6)
         ax.grid(False, axis="y")
         every = [sample for way in ways for sample in way.timing.samples]
-        _time_axis(ax, min(every), max(max(every), 1.01 * min(every)), True, "from the first write to the reply")
+        time_axis(ax, min(every), max(max(every), 1.01 * min(every)), True, "from the first write to the reply")
         ax.set_title(title)
 
 

@@ -150,15 +150,15 @@ def draw_recv_sizes(result: RecvSizes, *, title: str = "", ax: Axes | None = Non
     """
     from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-    from ..measure.plots import _series, _style, sheet
+    from ..measure.plots import series, sheet, style
 
     if not result.sent:
         raise ValueError("draw_recv_sizes wanted at least one byte that was sent, but got none")
     picture, ax = sheet(ax, 2.1)
     shown = result.recvs[:_DRAWN]
     end = shown[-1].stop if len(result.recvs) > _DRAWN else result.sent
-    with _style():
-        colours = [style["color"] for style, _ in zip(_series(), range(6), strict=False)]
+    with style():
+        colours = [stroke["color"] for stroke, _ in zip(series(), range(6), strict=False)]
         ax.set_title(title or result.title)
         ax.set_xlim(0, end)
         ax.set_ylim(-0.45, 2.55)

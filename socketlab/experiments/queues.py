@@ -71,7 +71,7 @@ def draw_queue_depth(result: QueueDepth, *, title: str = "", ax: Axes | None = N
     """
     from matplotlib.ticker import MaxNLocator
 
-    from ..measure.plots import _series, _style, _time_axis
+    from ..measure.plots import series, style, time_axis
     from .paper import bytes_axis, legend_above, one_axes
 
     if len(set(result.listeners)) > 1:
@@ -86,9 +86,9 @@ def draw_queue_depth(result: QueueDepth, *, title: str = "", ax: Axes | None = N
                 curves.append((f"{name}: {kind}", [depth.t for depth in samples], depths))
     used = [curve for curve in curves if any(value > 0 for value in curve[2])] or curves
     picture, ax = one_axes(used, "draw_queue_depth", ax)
-    with _style():
-        for (label, times, depths), style in zip(used, _series(), strict=False):
-            ax.step(times, depths, where="post", label=label, **style)
+    with style():
+        for (label, times, depths), stroke in zip(used, series(), strict=False):
+            ax.step(times, depths, where="post", label=label, **stroke)
         known = [value for _, _, depths in used for value in depths if value == value]
         most = max(known, default=0)
         if listeners:
@@ -107,7 +107,7 @@ def draw_queue_depth(result: QueueDepth, *, title: str = "", ax: Axes | None = N
         else:
             bytes_axis(ax, [most], "bytes that wait")
             default = f"At most {most:,.0f} bytes waited in one queue"
-        _time_axis(ax, 0.0, max((t for _, times, _ in used for t in times), default=0.0), False, "time", margins=False)
+        time_axis(ax, 0.0, max((t for _, times, _ in used for t in times), default=0.0), False, "time", margins=False)
         ax.set_xlim(0, None)
         legend_above(ax, len(used), title or default)
     return ax if picture is None else picture

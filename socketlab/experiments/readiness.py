@@ -225,19 +225,21 @@ def draw_readiness_cost(result: ReadinessCost, *, title: str = "", ax: Axes | No
     """
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
-    from ..measure.plots import _series, _style, sheet
+    from ..measure.plots import series, sheet, style
 
     if not result.costs:
         raise ValueError("draw_readiness_cost wanted a measurement, but this result has none")
     picture, ax = sheet(ax, 3.4)
     top = max(cost.seconds for cost in result.costs)
-    with _style():
-        for mechanism, style in zip(result.mechanisms, _series(), strict=False):
+    with style():
+        for mechanism, stroke in zip(result.mechanisms, series(), strict=False):
             costs = result.of(mechanism)
             refused = [refusal.watched for refusal in result.refusals if refusal.mechanism == mechanism]
-            ax.plot([c.watched for c in costs], [c.seconds for c in costs], marker="o", label=mechanism, **style)
+            ax.plot([c.watched for c in costs], [c.seconds for c in costs], marker="o", label=mechanism, **stroke)
             if refused:
-                ax.plot(refused, [top * 3] * len(refused), "x", color=style["color"], markersize=9, markeredgewidth=2.2)
+                ax.plot(
+                    refused, [top * 3] * len(refused), "x", color=stroke["color"], markersize=9, markeredgewidth=2.2
+                )
                 words = f"{mechanism} refuses: a descriptor above 1023"
                 ax.annotate(words, (refused[0], top * 3), (-9, 0), textcoords="offset points", ha="right", va="center")
         ax.set(xscale="log", yscale="log", xlabel="descriptors watched, logarithmic", ylabel="one call, logarithmic")

@@ -187,22 +187,22 @@ def draw_bytes_until_stall(*results: Stall, title: str = "", ax: Axes | None = N
     Both axes are logarithmic where the values ask for it. Without a `title` the picture says what it found. Raises
     ValueError without results, or for more than six.
     """
-    from ..measure.plots import _LOG_FROM, _series, _style, _time_axis
+    from ..measure.plots import LOG_FROM, series, style, time_axis
     from .paper import bytes_axis, legend_above, one_axes
 
     picture, ax = one_axes(results, "draw_bytes_until_stall", ax)
     chunks = len({found.chunk for found in results}) > 1
-    with _style():
-        for found, style in zip(results, _series(), strict=False):
+    with style():
+        for found, stroke in zip(results, series(), strict=False):
             times, totals = zip(*found.sends, strict=True)
             end = max(times[-1], found.refusals[-1][0]) if found.refusals else times[-1]
             label = f"{bytes_text(found.chunk)} sends, {_row(found)}" if chunks else _row(found)
-            ax.step((*times, end), (*totals, totals[-1]), where="post", label=label, **style)
+            ax.step((*times, end), (*totals, totals[-1]), where="post", label=label, **stroke)
             dots = ([t for t, _ in found.refusals], [n for _, n in found.refusals])
-            ax.plot(*dots, "o", color=style["color"], markeredgecolor="white", zorder=4, clip_on=False)
+            ax.plot(*dots, "o", color=stroke["color"], markeredgecolor="white", zorder=4, clip_on=False)
         moments = [t for found in results for t, _ in (*found.sends, *found.refusals) if t > 0]
         low, high = min(moments), max(moments)
-        _time_axis(ax, low, high, high / low >= _LOG_FROM, "time since the first send()")
+        time_axis(ax, low, high, high / low >= LOG_FROM, "time since the first send()")
         bytes_axis(ax, [found.total for found in results], "accepted by send()")
         legend_above(ax, len(results), title or _finding(results))
     return ax if picture is None else picture
