@@ -15,7 +15,7 @@ from socketlab.panels.backlog import BacklogPanel
 from socketlab.panels.door_picture import door_picture
 
 pytestmark = pytest.mark.usefixtures("nothing_left_at_once")
-until = partial(patience.until, seconds=20.0)
+until = partial(patience.until, seconds=20.0)  # a SYN is sent again after 1, 2 and 4 s
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="a full queue drops SYNs, and is told, on Linux")
 
