@@ -290,6 +290,7 @@ class TestExperimentPanel:
         panel.run()
         assert panel.wait()
         until(lambda: "Paused" in self.words(panel), "it says so")
+        assert "Run starts it again." in self.words(panel)
         panel.close()
 
     def test_runs_on_while_somebody_does(self, count: Count) -> None:

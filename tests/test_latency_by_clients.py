@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 import time
@@ -119,6 +120,25 @@ class TestModel:
     def test_the_repr_is_its_name(self, model):
         with model(Work(0, SLEEPS)) as server:
             assert repr(server) == f"<{model.name}>"
+
+
+class TestAsyncio:
+    def test_close_in_the_middle_of_an_answer_prints_nothing(self, monkeypatch, caplog):
+        """Until 3.12 asyncio calls it an error when a handler of its streams is cancelled, and logs a traceback."""
+        asleep, sleep = threading.Event(), asyncio.sleep
+
+        async def noted(seconds: float) -> None:
+            asleep.set()
+            await sleep(seconds)
+
+        monkeypatch.setattr(asyncio, "sleep", noted)
+        with caplog.at_level("WARNING"), MODELS["asyncio"](Work(60, SLEEPS)) as server:
+            come_up(server)
+            with socket.create_connection(server.address, LIMIT) as client:
+                client.sendall(b"?\n")
+                assert asleep.wait(LIMIT)
+                server.close()
+        assert not caplog.records
 
 
 class TestWhoWaitsForWhom:

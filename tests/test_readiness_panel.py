@@ -126,6 +126,10 @@ class TestWords:
         assert panel.finding(ReadinessCost(1)) == "Opening sockets."
         assert "nothing measured yet" in panel.picture(ReadinessCost(1))
 
+    def test_too_few_descriptors_for_the_first_count(self, panel):
+        words = panel.finding(ReadinessCost(1, left_out=(10,), most=0))
+        assert words == "This process may open no more than 0 descriptors for this, which is too few."
+
     def test_the_picture_is_safe(self, panel):
         picture = panel.picture(KNOWN)
         assert "<out" not in picture

@@ -108,8 +108,8 @@ class Asyncio(SelectorsLoop):
                         self.work()
                     writer.write(reply("the loop", began))
                     await writer.drain()
-            except OSError:  # the client has left
-                pass
+            except (OSError, asyncio.CancelledError):
+                pass  # the client has left, or the loop ends, which asyncio until 3.12 would print as an error
             finally:
                 writer.close()
 

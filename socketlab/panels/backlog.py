@@ -76,7 +76,7 @@ class BacklogPanel(ExperimentPanel):
         picture = chart(
             series,
             x=Axis("seconds", low=0.0, high=max(result.seconds, 1.0)),
-            y=Axis("connections"),
+            y=Axis("how many"),
             levels=levels,
             height=170,
         )

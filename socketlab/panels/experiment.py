@@ -176,7 +176,7 @@ class ExperimentPanel(Panel):
         self._share, self.result = share, result
         self._painter.touch()
         if share is None and time.monotonic() > self._touched + PATIENCE:
-            self._words = f"Paused: nobody has touched this panel for {PATIENCE:.0f} s. Run goes on."
+            self._words = f"Paused: nobody has touched this panel for {PATIENCE:.0f} s. Run starts it again."
             return False
         return True
 
