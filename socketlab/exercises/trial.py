@@ -38,7 +38,8 @@ EVENTS = 2000  # calls of a scenario that are recorded: an answer that spins mak
 
 class Trial:
     """One run of all scenarios. `began` is called with the number of each scenario before it begins, `short` where
-    memory, threads or descriptors have come to an end: it may provide what it takes to tell of that."""
+    memory, threads or descriptors have come to an end: it may provide what it takes to tell of that. `after` is called
+    with each `Attempt` that is over."""
 
     def __init__(
         self,
@@ -48,9 +49,10 @@ class Trial:
         began: Callable[[int], object] = lambda number: None,
         printed: Callable[[], str] = lambda: "",
         short: Callable[[], object] = lambda: None,
+        after: Callable[[Attempt], object] = lambda attempt: None,
     ) -> None:
         self.exercise, self.function = exercise, function
-        self.began, self.printed, self.short = began, printed, short
+        self.began, self.printed, self.short, self.after = began, printed, short, after
         self.seen = Seen()
         self._others = of_all_others()
 
@@ -110,6 +112,7 @@ class Trial:
                     _ask_to_end(thread)  # or it would take the interpreter from those who look at what was seen
             finally:
                 seen.patched = (*sockets.put_back(), *self._others.put_back())
+                self.after(attempt)
             seen.events = tuple(seen_trace.events)
         new = [one for one in threading.enumerate() if one not in others and one is not thread]
         seen.threads = tuple(one.name for one in new if not one.name.startswith(PEER))
