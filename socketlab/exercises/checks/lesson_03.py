@@ -127,9 +127,7 @@ def died(seen: Seen) -> str | None:
     errors = [one for one in seen.facts.get("errors", ()) if not isinstance(one, ConnectionError)]
     if not errors or seen.failed("TypeError"):
         return None
-    return (
-        f"A thread that it started ended with {in_words(errors[0])}: nobody catches that, and it is printed anywhere."
-    )
+    return f"A thread that it started ended with {in_words(errors[0])}, and its traceback lands in any cell."
 
 
 def address_in_use(seen: Seen) -> bool:
@@ -528,6 +526,8 @@ class Greeter:
     def stops(self) -> None:
         """stop() has to return, and to leave no thread and no socket."""
         attempt, facts = self.attempt, self.facts
+        # Where close() is faster than accept(), or not, is a matter of luck: have the thread where it waits.
+        until(lambda: all(waiting(one, explain=False) for one in self.threads if one.is_alive()), SOON)
         attempt.then("stop()", self.stop)
         facts["gone"] = until(lambda: not any(one.is_alive() for one in self.threads), SOON / 2)
         if not facts["gone"]:
@@ -559,12 +559,6 @@ def three_clients(attempt: Attempt) -> None:
         attempt.nothing_left_open()
 
 
-@start_greeter.scenario("stopped before anybody came")
-def nobody_came(attempt: Attempt) -> None:
-    with errors_in_threads(attempt):
-        Greeter(attempt).stops()
-
-
 @start_greeter.scenario("two servers, and one of them is stopped")
 def one_of_two(attempt: Attempt) -> None:
     attempt.seen.facts["two"] = True
@@ -576,7 +570,7 @@ def one_of_two(attempt: Attempt) -> None:
         second.stops()
 
 
-@start_greeter.scenario("stopped twice")
+@start_greeter.scenario("stopped before anybody came, and once more")
 def stopped_twice(attempt: Attempt) -> None:
     with errors_in_threads(attempt):
         greeter = Greeter(attempt)
