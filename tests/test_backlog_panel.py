@@ -127,6 +127,9 @@ class TestPicture:
         label = re.search('aria-label="(.*?)"', door_picture(MIXED)).group(1)
         assert label == "1 outside, 1 half in, 1 failed, 2 of 2 seats taken, 1 accepted"
 
+    def test_a_narrow_page_begins_at_the_present(self, panel):
+        assert '<div style="direction:rtl;overflow-x:auto' in panel.picture(MIXED)
+
 
 class TestWords:
     def test_all_there_is_to_say(self, panel):

@@ -148,6 +148,10 @@ class TestWords:
         for limit in result.granted:
             assert f"as granted: {limit:,} bytes" in picture
 
+    def test_a_narrow_page_begins_at_the_present(self, panel: BufferPanel) -> None:
+        """What somebody has scrolled is undone by the next picture, twelve times a second."""
+        assert panel.picture(state((0.0, 0, 0, False))).count('<div style="direction:rtl;overflow-x:auto') == 2
+
     def test_stalls_are_marked(self, panel: BufferPanel) -> None:
         """A line above the limit, over those looks at which send() had been refused."""
 

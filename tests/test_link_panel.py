@@ -295,6 +295,15 @@ class TestConversation:
         panel.protocol.value = "TCP"
         until(lambda: panel.result is not None and not panel.result.datagrams and panel.result.answered, "connections")
 
+    def test_buttons_of_which_none_is_pressed(self, panel: LinkPanel) -> None:
+        """No page sends that, but a message may: what was chosen before goes on, and sliders act."""
+        for buttons in (panel.protocol, panel.direction):
+            from_browser(buttons, index=None)
+        from_browser(panel.faders["TCP"]["latency"].slider, value=50)
+        assert (panel.link.up.latency, panel.link.down.latency) == (0.05, 0.05)
+        panel.seed.value = 7
+        assert (panel.link.closed, panel.link.latency) == (False, 0.05)
+
     def test_another_seed_is_another_link_with_the_same_faults(self, panel: LinkPanel) -> None:
         first, panel.link.jitter = panel.link, 0.25
         panel.seed.value = 7

@@ -78,6 +78,7 @@ class BacklogPanel(ExperimentPanel):
             x=Axis("seconds", low=0.0, high=max(result.seconds, 1.0)),
             y=Axis("how many"),
             levels=levels,
+            newest_first=True,
             height=170,
         )
         return door_picture(result) + picture

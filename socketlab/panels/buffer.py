@@ -79,6 +79,7 @@ class BufferPanel(ExperimentPanel):
             x=_TIME,
             y=y,
             levels=[Level(result.granted[0] / size, f"SO_SNDBUF, as granted: {result.granted[0]:,} bytes")],
+            newest_first=True,
             height=_HEIGHT,
         )
         y, size, _ = _axis("at the receiver", result.granted[1], receiver, 1.3)
@@ -87,6 +88,7 @@ class BufferPanel(ExperimentPanel):
             x=_TIME,
             y=y,
             levels=[Level(result.granted[1] / size, f"SO_RCVBUF, as granted: {result.granted[1]:,} bytes")],
+            newest_first=True,
             height=_HEIGHT,
         )
         return upper + lower
