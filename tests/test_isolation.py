@@ -125,21 +125,13 @@ class TestInAProcess:
 
     @pytest.mark.parametrize("answer", [*FAMILY, hostile.forks_on], ids=ids)
     def test_nothing_of_its_family_is_left(self, answer: Callable[..., Any]) -> None:
-        mark = f"{os.getpid()}-{answer.__name__}"
+        mark = f"{os.getpid()}-{answer.__name__}"  # in their environment: what they are known by
         os.environ["SOCKETLAB_TEST_MARK"] = mark
         program = (
             "import hostile, taking; from socketlab.exercises import check; taking.register(); "
             f"check('take', hostile.{answer.__name__})"
         )
-        kernel_like = subprocess.Popen(  # its environment is what its descendants are known by
-            [
-                sys.executable,
-                "-c",
-                f"import hostile, taking; from socketlab.exercises import check; taking.register(); "
-                f"check('take', hostile.{answer.__name__})",
-            ],
-            cwd=Path(__file__).parent,
-        )
+        kernel_like = subprocess.Popen([sys.executable, "-c", program], cwd=Path(__file__).parent)
         del os.environ["SOCKETLAB_TEST_MARK"]
         assert kernel_like.wait(20) == 0
         assert not [pid for pid in psutil.pids() if mark in environment(pid)]

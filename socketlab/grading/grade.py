@@ -58,7 +58,9 @@ def notebooks_in(places: Iterable[str | os.PathLike[str]]) -> list[Path]:
         if not place.exists():
             raise FileNotFoundError(f"there is no {place}: give notebooks, or folders with notebooks in them")
         inside = sorted(place.rglob("*.ipynb")) if place.is_dir() else [place]
-        found.update((path.resolve(), path) for path in inside if ".ipynb_checkpoints" not in path.parts)
+        for path in inside:
+            if ".ipynb_checkpoints" not in path.parts:
+                found.setdefault(path.resolve(), path)
     return list(found.values())
 
 

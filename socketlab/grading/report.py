@@ -14,6 +14,9 @@ from .grade import Grade
 
 SIGNS = {PASSED: "✓", FAILED: "✗", NOT_ATTEMPTED: "–", "missing": "–", "error": "!"}
 
+# What JUnit calls the outcomes; any other is an error.
+_KINDS = {PASSED: "", FAILED: "failure", NOT_ATTEMPTED: "skipped", "missing": "skipped"}
+
 
 def names(grades: Sequence[Grade]) -> list[str]:
     """What each notebook is called: its path, without what all have in common."""
@@ -62,17 +65,16 @@ def as_junit(grades: Sequence[Grade]) -> str:
     """A test suite a notebook, a test case an exercise."""
     root = ElementTree.Element("testsuites", name="socketlab")
     for one, name in zip(grades, names(grades), strict=True):
-        count = {kind: sum(mark.outcome == kind for mark in one.marks) for kind in SIGNS}
+        kinds = [_KINDS.get(mark.outcome, "error") for mark in one.marks]
         suite = ElementTree.SubElement(
-            root, "testsuite", name=name, tests=str(len(one.marks)), failures=str(count[FAILED]),
-            errors=str(count["error"]), skipped=str(count[NOT_ATTEMPTED] + count["missing"]), time=f"{one.seconds:.3f}",
+            root, "testsuite", name=name, tests=str(len(kinds)), failures=str(kinds.count("failure")),
+            errors=str(kinds.count("error")), skipped=str(kinds.count("skipped")), time=f"{one.seconds:.3f}",
         )  # fmt: skip
-        for mark in one.marks:
+        for mark, kind in zip(one.marks, kinds, strict=True):
             case = ElementTree.SubElement(suite, "testcase", classname=name, name=mark.exercise)
-            kind = {FAILED: "failure", "error": "error", NOT_ATTEMPTED: "skipped", "missing": "skipped"}
-            if mark.outcome != PASSED:
-                said = mark.words or mark.outcome
-                ElementTree.SubElement(case, kind.get(mark.outcome, "error"), message=_printable(said), type=mark.key)
+            if kind:
+                said = _printable(mark.words or mark.outcome)
+                ElementTree.SubElement(case, kind, message=said, type=_printable(mark.key))
         if one.remark:
             ElementTree.SubElement(suite, "system-out").text = _printable(one.remark)
     ElementTree.indent(root)
