@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from contextlib import ExitStack, closing
 
@@ -24,6 +25,7 @@ from socketlab.panels import (
     ReadinessPanel,
     RequestPanel,
 )
+from socketlab.panels.experiment import ExperimentPanel
 from socketlab.trace import recorder, trace
 from socketlab.trace.panels import at_the_other_end
 from socketlab.trace.relays import carry
@@ -62,6 +64,35 @@ def begin(panel):
     panel.run()
     wait_until(lambda: panel.result is not None or not panel.running, "the panel has a result")
     return panel
+
+
+class OneProbe(ExperimentPanel):
+    """Sends one message through a link, and says nothing more until it is told to go on."""
+
+    title, regions, auto = "One probe", ("nothing",), False
+
+    def __init__(self, link):
+        self.link, self.go_on = link, threading.Event()
+        super().__init__([])
+
+    def steps(self):
+        return _one_probe(self.link, self.go_on)
+
+    def picture(self, result):
+        return ""
+
+    def finding(self, result):
+        return result
+
+
+def _one_probe(link, go_on):
+    with socket.socket(link.family) as sock:
+        sock.settimeout(LIMIT)
+        sock.connect(link.address)
+        sock.sendall(b"probe")
+        yield 0.5, "sent"
+        go_on.wait(LIMIT)
+        yield 1.0, sock.recv(100).decode()
 
 
 def ask(family, address):
@@ -142,6 +173,20 @@ class TestALinkUnderAPanel:
         assert {end.name for end in t.ends} == {"client", "server"}
         assert [event.data for event in t.events if event.direction] == [b"hello"] * 4
 
+    def test_the_program_only_begins_it(self, kind):
+        with server_of(kind, echo) as server, closing(LinkPanel(server)) as panel:
+            t = traced(begin, panel)
+        assert list(t.events) == []
+
+    def test_what_it_sent_before_the_trace(self, kind):
+        """Its thread stands still while the trace is open; only the server is heard, and its peer was never seen."""
+        with server_of(kind, echo) as server, faulty_link(server, latency=0.3) as link:
+            with closing(begin(OneProbe(link))) as panel:
+                t = traced(wait_until, lambda: link.stats.down.taken == 5, "the server has answered")
+                panel.go_on.set()
+                assert panel.wait(LIMIT)
+        assert list(t.events) == []
+
     def test_a_panel_that_begins_and_ends_in_the_trace(self, kind):
         with server_of(kind, echo) as server, closing(LinkPanel(server)) as panel:
 
@@ -200,6 +245,19 @@ class TestEveryPanelThatMeasures:
             assert not panel._words
         assert [event for event in t.events if not event.housekeeping] == []
         assert all("panel" not in event.thread for event in t.events)
+
+
+class TestThreadsOfAnExperiment:
+    def test_they_are_known_where_they_are_older_than_the_trace(self):
+        with closing(ConcurrencyPanel()) as panel:
+
+            def threads_known():
+                if not panel.running:
+                    panel.run()
+                with trace():
+                    return recorder.current().links.panels_threads
+
+            wait_until(threads_known, "a server of the experiment is met at work")
 
 
 class TestManyAtOnce:

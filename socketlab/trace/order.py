@@ -39,7 +39,7 @@ from .calls import Call, calls_of, chains_of, ended, name_of
 from .events import IN, Failure
 from .links import Links
 from .pairing import pair
-from .panels import LeftOut
+from .panels import left_out
 from .recorder import Lane
 from .relays import Known
 from .sight import End
@@ -87,10 +87,9 @@ class Told:
         self.partner = pair(every + of_links, [*known.panels, *known.mate] if known.panels else ())
         unread = self.links.join(self.partner, unread)
         find_unseen_datagrams(every, of_links)
-        left_out = LeftOut(every, self.lanes, known, self.links, self.partner)
-        if left_out:
-            every = [call for call in every if not left_out(call)]
-            tops = [[call for call in top if not left_out(call)] for top in tops]
+        if of_panels := left_out(every, self.lanes, known, self.links, self.partner):
+            every = [call for call in every if call not in of_panels]
+            tops = [[call for call in top if call not in of_panels] for top in tops]
         for lane, top in zip(self.lanes, tops, strict=True):
             chains += chains_of(lane, top)
         step(0.5)

@@ -123,8 +123,25 @@ def _within(thing: Any) -> Iterable[Any]:
 # -- when a trace is read ----------------------------------------------------------------------------------------------
 
 
-class LeftOut:
-    """Which calls of a trace belong to panels: call it with one of them. False where there are none at all."""
+def left_out(
+    every: Sequence[Call], lanes: Sequence[Lane], known: Known, links: Links, partner: dict[End, End]
+) -> set[Call]:
+    """Of the calls of a trace, those that belong to panels; `every` has them in the order of each lane."""
+    of_panels = _OfPanels(every, lanes, known, links, partner)
+    found: set[Call] = set()
+    before: Call | None = None
+    for call in every if of_panels else ():
+        # Python's accept() asks its listener for a timeout once the connection is there.
+        after = before in found and before is not None and before.lane == call.lane
+        asks = call.operation.housekeeping and call.who is not None and call.who.listening
+        if of_panels(call) or (after and asks):
+            found.add(call)
+        before = call
+    return found
+
+
+class _OfPanels:
+    """Whether a call was made by a panel, or to talk to one. False where there are no panels."""
 
     def __init__(
         self, every: Sequence[Call], lanes: Sequence[Lane], known: Known, links: Links, partner: dict[End, End]

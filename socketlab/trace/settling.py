@@ -22,7 +22,7 @@ from typing import Any
 
 from .methods import CODES, Socket
 from .panels import at_the_other_end
-from .recorder import Recorder, outermost_module
+from .recorder import Lane, Recorder, outermost_module
 from .relays import PATIENCE as LINKS
 from .relays import carry
 from .system_call import system_call
@@ -46,7 +46,7 @@ def settle(recorder: Recorder, patience: float = PATIENCE) -> bool:
             deadline = max(deadline, min(time.perf_counter(), began + LINKS) + patience)
         if not links_carry and all(_stands_still(frames[lane.ident]) for lane in busy if lane.ident is not None):
             calm += 1
-            if calm == 2:  # between two looks, whoever had been woken has had the interpreter
+            if calm >= 2 and _sleep(busy):
                 return True
         else:
             calm = 0
@@ -54,6 +54,13 @@ def settle(recorder: Recorder, patience: float = PATIENCE) -> bool:
         if time.perf_counter() > deadline:
             return False
         time.sleep(0.0001 if busy else 0)
+
+
+def _sleep(lanes: list[Lane]) -> bool:
+    """Whether none of these threads has been woken: one that has may be waiting for its turn to run Python."""
+    natives = {thread.ident: thread.native_id for thread in threading.enumerate()}
+    calls = [system_call(natives[lane.ident]) for lane in lanes if lane.ident in natives]
+    return all(call is None or call.name not in ("running", "futex") for call in calls)
 
 
 def wait_for_servers(patience: float = PATIENCE) -> None:
