@@ -24,7 +24,7 @@ from ..definition import Exercise
 from ..seen import Seen
 
 LESSON = "03_a_server"
-LIMIT = 1.5  # seconds for a scenario: the slowest right answer (one that polls twice a second) takes half a second
+LIMIT = 1.5  # seconds in which two servers can be stopped that look at a flag twice a second
 SOON = 0.5  # seconds for what one thread of this process does for another
 AT_ONCE = 0.06  # seconds in which an answer that waits for nobody has returned
 
@@ -42,7 +42,7 @@ serve_many = Exercise(
         "How many threads has a `ThreadPoolExecutor()`? As many as it likes, unless you say `max_workers=`.",
         "Leaving the `with` of a pool waits for its threads; threads of your own want a `join()` each, after the loop.",
     ),
-    deadline=LIMIT,
+    deadline=1.0,
 )
 
 any_port = Exercise(
@@ -174,7 +174,7 @@ class Talk:
                 self.now(f"{attempt.wants} returns")
                 self.over = True
                 raise
-            beside.join(LIMIT)
+            beside.join(1.0)
         attempt.want(not facts.get("early"), "it returns when the last client has left", "it returned before")
         attempt.want("wrong" not in facts, *facts.get("wrong", ("", "")))
 
