@@ -14,7 +14,6 @@ import struct
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
 
 from ...handlers import echo
@@ -265,10 +264,13 @@ def try_them(attempt: Attempt, candidates: Sequence[Candidate], wanted: Any) -> 
     attempt.seen.facts["elsewhere"] = reached not in (None, wanted)
     came = NOT_CONNECTED if reached is None else "a connection to another one"
     attempt.want(reached == wanted, "a connection to the first candidate that answers", came)
-    with suppress(OSError):
-        result.settimeout(1.0)
+    result.settimeout(0.5)
+    try:
         result.sendall(b"?")
-        attempt.equal(result.recv(1), b"?", "the echo")
+        echoed = shown(result.recv(1))
+    except OSError as exc:
+        echoed = type(exc).__name__
+    attempt.want(echoed == "b'?'", "the echo of what is sent through it", echoed)
 
 
 @connect_any.scenario("the first refuses, the second answers")
