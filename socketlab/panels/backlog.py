@@ -93,7 +93,7 @@ class BacklogPanel(ExperimentPanel):
         if outside:
             soonest = _soonest(result, OUTSIDE)
             when = soonest and f"; the next SYN comes in {soonest}"
-            words.append(f"{outside} outside: SYNs are dropped, connect() is not refused, it takes long{when}.")
+            words.append(f"{outside} outside: their SYNs were dropped. connect() is not refused, it takes long{when}.")
         if half:
             soonest = _soonest(result, HALF_IN)
             words.append(
