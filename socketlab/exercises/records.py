@@ -8,6 +8,7 @@ place. Where it cannot be read or written the exercises go on without, and say s
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -40,7 +41,10 @@ def passed() -> set[str]:
     """The names of the exercises that have been passed; what cannot be read counts for nothing."""
     found: set[str] = set()
     try:
-        lines = place().read_bytes().splitlines()
+        file = place()
+        if not file.is_file():  # a pipe, say, or a device, which never come to an end
+            return found
+        lines = file.read_bytes().splitlines()
     except (OSError, RuntimeError, ValueError):  # a NUL in its name is a ValueError
         return found
     for line in lines:
@@ -63,6 +67,8 @@ def note(verdict: Verdict) -> str:
     try:
         file = place()
         file.parent.mkdir(parents=True, exist_ok=True)
+        if file.exists() and not file.is_file():
+            raise OSError(errno.EINVAL, "it is not a file")
         descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
             # A line that somebody left without an end must not swallow this one.

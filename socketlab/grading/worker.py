@@ -49,11 +49,10 @@ def main(path: str, descriptor: int, memory: int) -> None:
         try:
             exec(compile(piece.source, f"<{piece.place}>", "exec"), names)
         except BaseException as exc:
-            if piece.exercises:
-                for name in piece.exercises:
-                    if name not in told and os.getpid() == own:  # what a cell does after its answer has been checked costs nothing
-                        words = f"{piece.place} raised {words_of(exc)}"
-                        tell(exercise=name, outcome="error", scenario="", key="cell-raises", words=words)
+            # What a cell does after its answer has been checked costs nothing.
+            for name in set(piece.exercises) - told if os.getpid() == own else ():
+                words = f"{piece.place} raised {words_of(exc)}"
+                tell(exercise=name, outcome="error", scenario="", key="cell-raises", words=words)
         if os.getpid() != own:  # a cell has forked: one goes on, and the others end with their cell
             os._exit(0)
     tell(done=True)
