@@ -523,6 +523,8 @@ class TestPicture:
         probe = self.probe()
         page = link_picture(probe, {**probe.up, "timeout": 0.0, "latency": 0.25}, probe.down)
         assert "Wrong on the way up: <b>latency 250 ms, timeout 0 ms</b>; down: <b>nothing</b>" in page
+        assert "latency asked for, both ways: 250 ms" in page
+        assert "latency asked for, both ways: none" in link_picture(probe, probe.up, probe.down)
         assert "up latency 250 ms …" in page  # at the right edge, where the present is
 
     def test_it_fits_into_a_message_at_five_a_second(self) -> None:

@@ -34,7 +34,8 @@ def link_picture(probe: LinkProbe, up: Faults, down: Faults) -> str:
         marks.append(Mark(0.0, _brief(", ".join(coming.values())), GREY))
     asked = asked_round_trip(up, down)
     height = max([asked, *(one.took for one in probe.answered)])
-    level = Series(f"latency asked for, both ways: {seconds_text(asked)}", [(-KEPT, asked), (0.0, asked)], colour=GREY)
+    both = seconds_text(asked) if asked else "none"
+    level = Series(f"latency asked for, both ways: {both}", [(-KEPT, asked), (0.0, asked)], colour=GREY)
     time = Axis("until the last byte is back", lambda at: seconds_text(at) if at else "0", 0.0, 1.15 * height or 1e-3)
     trips = chart([*_trips(probe), level], x=_AGO, y=time, marks=marks, newest_first=True, height=250)
     return f"{wrong_now(up, down)}{trips}{_recvs(probe)}{_counts(probe)}"
