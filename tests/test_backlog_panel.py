@@ -10,9 +10,9 @@ from functools import partial
 import patience
 import pytest
 
-from socketlab.experiments.door import ACCEPTED, HALF_IN, OUTSIDE, QUEUED, Client, ListenQueue
+from socketlab.experiments.doors.door import ACCEPTED, HALF_IN, OUTSIDE, QUEUED, Client, ListenQueue
 from socketlab.panels.backlog import BacklogPanel
-from socketlab.panels.door_picture import door_picture
+from socketlab.panels.drawing.door import door_picture
 
 pytestmark = pytest.mark.usefixtures("nothing_left_at_once")
 until = partial(patience.until, seconds=20.0)  # a SYN is sent again after 1, 2 and 4 s

@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 import patience
 import pytest
 
-from socketlab.experiments.flow import FASTEST, KEPT, Flow, FlowState, Look, flow_steps
+from socketlab.experiments.buffers.flow import FASTEST, KEPT, Flow, FlowState, Look, flow_steps
 from socketlab.panels.buffer import BUFFERS, RATES, BufferPanel
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -72,7 +72,7 @@ class TestFlow:
         assert state.blocked == 0
 
     def test_remembers_so_many_seconds(self, flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("socketlab.experiments.flow.KEPT", 0.2)
+        monkeypatch.setattr("socketlab.experiments.buffers.flow.KEPT", 0.2)
         state = self.states(lambda state: state.now > 0.6, lambda: None)
         assert state.now - state.looks[0].t <= 0.3
         times = [look.t for look in state.looks]

@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from socketlab.experiments import by_clients as module
-from socketlab.experiments.by_clients import (
+from socketlab.experiments.clients import by_clients as module
+from socketlab.experiments.clients.by_clients import (
     Ask,
     LatencyByClients,
     Load,
@@ -21,9 +21,9 @@ from socketlab.experiments.by_clients import (
     latency_by_clients,
     latency_by_clients_steps,
 )
-from socketlab.experiments.load import Clients, ask_all
-from socketlab.experiments.models import MODELS
-from socketlab.experiments.serving import COMPUTES, SLEEPS, Work
+from socketlab.experiments.clients.load import Clients, ask_all
+from socketlab.experiments.clients.models import MODELS
+from socketlab.experiments.clients.serving import COMPUTES, SLEEPS, Work
 from socketlab.measure import PeerError
 
 pytestmark = pytest.mark.usefixtures("nothing_left_at_once", "no_process_left")
@@ -281,7 +281,7 @@ class TestSteps:
     def test_a_process_that_does_not_come_up(self, monkeypatch):
         if "4 processes" not in HERE:
             pytest.skip(MODELS["4 processes"].lacking())
-        monkeypatch.setattr("socketlab.experiments.processes._WORKER", "raise SystemExit(1)")
+        monkeypatch.setattr("socketlab.experiments.clients.processes._WORKER", "raise SystemExit(1)")
         with pytest.raises(RuntimeError, match="has ended before it began"):
             latency_by_clients(["4 processes"], [1])
 

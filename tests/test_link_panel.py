@@ -21,13 +21,13 @@ import pytest
 from kernel_driver import Kernel
 
 from socketlab import faulty_link, tcp_server, udp_server
-from socketlab.experiments.link_talk import Event, Exchange
-from socketlab.experiments.through_link import LinkProbe
+from socketlab.experiments.through_link.probe import LinkProbe
+from socketlab.experiments.through_link.talk import Event, Exchange
 from socketlab.handlers import daytime, echo
 from socketlab.links import PRESETS, Bytes, DatagramFaults, StreamFaults, StreamStats
 from socketlab.panels import LinkPanel
-from socketlab.panels.faders import DATAGRAM, STREAM, Range
-from socketlab.panels.link_pictures import link_picture
+from socketlab.panels.links.faders import DATAGRAM, STREAM, Range
+from socketlab.panels.links.pictures import link_picture
 
 until = partial(patience.until, seconds=8.0)
 

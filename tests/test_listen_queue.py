@@ -10,8 +10,8 @@ from contextlib import closing
 import pytest
 from leftovers import nothing_left
 
-from socketlab.experiments.door import ACCEPTED, FAILED, HALF_IN, OUTSIDE, QUEUED, Client, Door, ListenQueue
-from socketlab.experiments.listening import draw_listen_queue, listen_queue, listen_queue_steps, watch
+from socketlab.experiments.doors.door import ACCEPTED, FAILED, HALF_IN, OUTSIDE, QUEUED, Client, Door, ListenQueue
+from socketlab.experiments.doors.listening import draw_listen_queue, listen_queue, listen_queue_steps, watch
 from socketlab.measure import figure
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="a full queue is told by Linux's TCP_INFO and dropped SYNs")

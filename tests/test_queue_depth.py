@@ -15,9 +15,9 @@ import pytest
 from patience import until
 
 from socketlab import trace
-from socketlab.experiments import depths as looking
-from socketlab.experiments.pairs import stream_pair
-from socketlab.experiments.queues import (
+from socketlab.experiments.buffers import depths as looking
+from socketlab.experiments.buffers.pairs import stream_pair
+from socketlab.experiments.buffers.queues import (
     Depth,
     Depths,
     QueueDepth,

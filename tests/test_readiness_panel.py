@@ -7,8 +7,8 @@ import select
 
 import pytest
 
-from socketlab.experiments.mechanisms import EDGE, EPOLL, POLL, SELECT, has, most_watched
-from socketlab.experiments.readiness import Cost, ReadinessCost, Refusal
+from socketlab.experiments.waiting.mechanisms import EDGE, EPOLL, POLL, SELECT, has, most_watched
+from socketlab.experiments.waiting.readiness import Cost, ReadinessCost, Refusal
 from socketlab.panels import ReadinessPanel
 
 pytestmark = pytest.mark.usefixtures("nothing_left_at_once")

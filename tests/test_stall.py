@@ -8,9 +8,14 @@ import sys
 
 import pytest
 
-from socketlab.experiments import stall
-from socketlab.experiments.pairs import FAMILIES, MOST, granted, stream_pair
-from socketlab.experiments.stall import Stall, bytes_until_stall, bytes_until_stall_steps, draw_bytes_until_stall
+from socketlab.experiments.buffers import stall
+from socketlab.experiments.buffers.pairs import FAMILIES, MOST, granted, stream_pair
+from socketlab.experiments.buffers.stall import (
+    Stall,
+    bytes_until_stall,
+    bytes_until_stall_steps,
+    draw_bytes_until_stall,
+)
 
 pytestmark = pytest.mark.usefixtures("nothing_left_at_once")
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from socketlab.experiments import buffer_sizes
-from socketlab.experiments.buffer_sizes import (
+from socketlab.experiments.buffers import sizes as buffer_sizes
+from socketlab.experiments.buffers.sizes import (
     VARIED,
     ThroughputByBuffer,
     draw_throughput_by_buffer,

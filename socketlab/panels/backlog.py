@@ -10,16 +10,16 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ..experiments.door import FAILED, HALF_IN, OUTSIDE, QUEUED, Door, ListenQueue
-from ..experiments.listening import watch
+from ..experiments.doors.door import FAILED, HALF_IN, OUTSIDE, QUEUED, Door, ListenQueue
+from ..experiments.doors.listening import watch
 from ..experiments.running import Steps
 from .base import weakly
-from .chart import Level, Series, chart
-from .conversation import families
-from .door_picture import door_picture
+from .drawing.chart import Level, Series, chart
+from .drawing.door import door_picture
+from .drawing.look import BLUE, FITS, RED, count
+from .drawing.scale import Axis
 from .experiment import ExperimentPanel
-from .look import BLUE, FITS, RED, count
-from .scale import Axis
+from .talks.conversation import families
 
 
 class BacklogPanel(ExperimentPanel):

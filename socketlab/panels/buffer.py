@@ -12,14 +12,14 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ..experiments.flow import KEPT, Flow, FlowState, flow_steps
+from ..experiments.buffers.flow import KEPT, Flow, FlowState, flow_steps
 from ..experiments.running import Steps
 from ..measure.timing import bytes_text, seconds_text
 from .base import weakly
-from .chart import Level, Series, chart
+from .drawing.chart import Level, Series, chart
+from .drawing.look import BLUE, FITS, GREEN, ORANGE, count
+from .drawing.scale import Axis
 from .experiment import ExperimentPanel
-from .look import BLUE, FITS, GREEN, ORANGE, count
-from .scale import Axis
 
 RATES = (0, *(2**n for n in range(10, 22)))  # bytes per second: 1 KiB to 2 MiB
 BUFFERS = (

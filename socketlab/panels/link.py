@@ -12,16 +12,16 @@ from typing import Any
 import ipywidgets as widgets
 
 from ..experiments.running import Steps
-from ..experiments.through_link import LinkProbe, link_probe_steps
+from ..experiments.through_link.probe import LinkProbe, link_probe_steps
 from ..handlers import echo
 from ..links import PRESETS, DatagramFaults, DatagramLink, StreamFaults, faulty_link
 from ..servers import tcp_server, udp_server
 from .base import weakly
+from .drawing.look import FITS, static_picture
 from .experiment import ExperimentPanel
-from .faders import DATAGRAM, STREAM, STYLE, Fader
-from .link_faults import faults_of, hear, is_preset
-from .link_pictures import link_picture
-from .look import FITS, static_picture
+from .links.faders import DATAGRAM, STREAM, STYLE, Fader
+from .links.faults import faults_of, hear, is_preset
+from .links.pictures import link_picture
 
 _OWN = "of your own"
 _REFRESH = 0.2  # s between two pictures while nothing else happens than that time passes: it costs a slow core

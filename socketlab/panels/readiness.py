@@ -10,14 +10,14 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ..experiments.mechanisms import EDGE, EPOLL, KQUEUE, POLL, SELECT, handed_over, has, most_watched
-from ..experiments.readiness import Cost, ReadinessCost, readiness_cost_steps, times_text
 from ..experiments.running import Steps
+from ..experiments.waiting.mechanisms import EDGE, EPOLL, KQUEUE, POLL, SELECT, handed_over, has, most_watched
+from ..experiments.waiting.readiness import Cost, ReadinessCost, readiness_cost_steps, times_text
 from ..measure.timing import seconds_text
-from .chart import Mark, Series, chart
+from .drawing.chart import Mark, Series, chart
+from .drawing.look import BLUE, FITS, GREEN, RED, count
+from .drawing.scale import Axis
 from .experiment import ExperimentPanel
-from .look import BLUE, FITS, GREEN, RED, count
-from .scale import Axis
 
 COUNTS = (10, 20, 50, 100, 200, 500, 1000, 2000)
 READY = (0, 1, 3, 10, 30, 100, 300, 1000)
