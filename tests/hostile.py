@@ -169,7 +169,7 @@ def sys_exit(sock: socket.socket, size: int) -> Any:
 def allocates(sock: socket.socket, size: int) -> Any:
     kept = []
     while True:
-        kept.append(bytearray(1 << 20))
+        kept.append(bytes(1 << 22))
 
 
 _kept: list[Any] = []
@@ -178,7 +178,7 @@ _kept: list[Any] = []
 def allocates_silently(sock: socket.socket, size: int) -> Any:
     try:
         while True:
-            _kept.append(bytearray(1 << 20))
+            _kept.append(bytes(1 << 22))
     except MemoryError:
         return sock.recv(size)
 

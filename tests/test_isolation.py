@@ -67,7 +67,7 @@ def line(verdict: Verdict) -> int:
 
 def is_in(verdict: Verdict, answer: Any) -> bool:
     numbers = [number for *_, number in answer.__code__.co_lines() if number is not None]
-    return min(numbers) < line(verdict) <= max(numbers)
+    return answer.__code__.co_firstlineno < line(verdict) <= max(numbers)
 
 
 @pytest.fixture
@@ -97,7 +97,11 @@ class TestInAProcess:
     @pytest.mark.parametrize("answer", HANG, ids=ids)
     def test_one_that_hangs_ends_at_its_deadline(self, answer: Callable[..., Any]) -> None:
         verdict, seconds = timed(answer, SHORT)
-        assert (verdict.outcome, verdict.key) == (FAILED, HANG[answer]), verdict.text()
+        keys = {HANG[answer]}
+        if answer is hostile.waits_for_a_lock and sys.version_info < (3, 11):
+            keys = {"asleep"}  # without positions in the code nobody can tell the call
+        assert verdict.outcome == FAILED
+        assert verdict.key in keys, verdict.text()
         assert is_in(verdict, answer), verdict.text()
         assert verdict.came == "nothing within 0.4 s"
         assert DEADLINE <= seconds < DEADLINE + SLOW

@@ -33,6 +33,7 @@ from .surface import of_all_others, of_sockets
 from .verdict import FAILED, NOT_ATTEMPTED, PASSED, Verdict
 
 ROOM = 1 << 24  # bytes that have to be there for a scenario to begin
+CROWD = 50  # threads that fill a good part of the memory that an answer may take
 EVENTS = 2000  # calls of a scenario that are recorded: an answer that spins makes a million a second
 
 
@@ -143,6 +144,8 @@ class Trial:
     def _is_of_the_answer(self, exc: Exception) -> bool:
         """Whether the check could not go on because of what the answer has done to its process."""
         self.short()
+        if isinstance(exc, MemoryError) and threading.active_count() > CROWD:
+            exc = RuntimeError(NO_THREAD)  # their stacks are what has filled it
         seen = self.seen
         seen.patched = (*seen.patched, *self._others.put_back())
         taken = isinstance(exc, OSError) and exc.errno in (errno.EMFILE, errno.EBADF, errno.ENOMEM)
@@ -191,6 +194,8 @@ def _look_at(thread: threading.Thread, seen: Seen) -> None:
         call = system_call(thread.native_id)
         seen.asleep = call is not None and call is not RUNNING
         own, _ = own_line(frame)
+        while own is not None and own.f_code.co_filename == "<string>" and own.f_back is not None:
+            own, _ = own_line(own.f_back)  # what dataclasses and namedtuples make has no file: it is a library's too
         seen.line = line_of(own.f_code.co_filename, own.f_lineno or 0) if own is not None else ""
 
 
