@@ -33,6 +33,7 @@ from .surface import of_all_others, of_sockets
 from .verdict import FAILED, NOT_ATTEMPTED, PASSED, Verdict
 
 ROOM = 1 << 24  # bytes that have to be there for a scenario to begin
+EVIDENCE = 0.3  # seconds of the total that are left to put together what was seen, beside an answer that spins
 CROWD = 50  # threads that fill a good part of the memory that an answer may take
 EVENTS = 2000  # calls of a scenario that are recorded: an answer that spins makes a million a second
 
@@ -62,7 +63,7 @@ class Trial:
         start = time.monotonic()
         names = tuple(self.exercise.scenarios)
         for number, (name, scenario) in enumerate(self.exercise.scenarios.items()):
-            limit = min(self.exercise.deadline, TOTAL - (time.monotonic() - start))
+            limit = min(self.exercise.deadline, TOTAL - EVIDENCE - (time.monotonic() - start))
             self.seen = Seen(scenario=name)
             self.began(number)
             try:
