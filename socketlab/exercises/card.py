@@ -34,7 +34,7 @@ def card(verdict: Verdict, exercise: Exercise | None, words: str = "") -> str:
             for label, text in verdict.details()
         )
         parts.append(f'<table style="margin:6px 0;border-collapse:collapse">{rows}</table>')
-        parts.append(f"<div><b>{escape(verdict.cause)}</b></div><div>{escape(verdict.advice)}</div>")
+        parts.append(f"<div><b>{_with_code(verdict.cause)}</b></div><div>{_with_code(verdict.advice)}</div>")
     if exercise is not None and verdict.outcome != "passed":
         parts.append(_hints(exercise.hints))
     if exercise is not None and not _among_the_solutions():
