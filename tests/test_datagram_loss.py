@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from leftovers import nothing_left
 from patience import until
 
+from socketlab.experiments.datagrams import numbered
 from socketlab.experiments.datagrams.fates import (
     CORRUPTED,
     FATES,
@@ -35,7 +36,6 @@ from socketlab.experiments.datagrams.loss import (
     datagram_loss_steps,
     loss_by_receive_buffer,
     loss_by_receive_buffer_steps,
-    numbered,
 )
 from socketlab.experiments.datagrams.numbered import datagram, number_of
 

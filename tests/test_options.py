@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ OPTION = re.compile(r"(SO|SOL|IP|IPV6|TCP|UDP|UDPLITE|CAN_RAW|ALG_SET|LOCAL|HVSO
 LIST = "import socket; print(*[n for n in dir(socket) if isinstance(getattr(socket, n), int)])"
 
 
+@cache
 def pythons() -> dict[str, str]:
     """Other interpreters of this machine, by version."""
     found = {f"{sys.version_info[0]}.{sys.version_info[1]}": sys.executable}
@@ -36,7 +39,7 @@ def pythons() -> dict[str, str]:
     path = os.pathsep.join([*places, os.environ.get("PATH", "")])
     for version in ("3.10", "3.11", "3.12", "3.13", "3.14"):
         where = shutil.which(f"python{version}", path=path)
-        if where:
+        if where and constants(where):  # some names only stand for a version that is not chosen
             found.setdefault(version, where)
     return found
 
@@ -408,9 +411,10 @@ class TestKernel:
     def test_leaves_no_descriptor(self, rows: list[Option]) -> None:
         if not os.path.isdir("/dev/fd"):
             pytest.skip("descriptors cannot be counted here")
+        gc.collect()  # what other tests have dropped
         before = len(os.listdir("/dev/fd"))
         survey()
-        assert len(os.listdir("/dev/fd")) == before
+        assert len(os.listdir("/dev/fd")) <= before
 
     def test_is_not_seen_by_a_trace(self) -> None:
         from socketlab import trace
