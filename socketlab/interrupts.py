@@ -20,13 +20,21 @@ from typing import Any
 class Uninterrupted:
     """A ``with`` block in which no KeyboardInterrupt is raised; one that came is raised when the block ends."""
 
-    def __enter__(self) -> None:
-        self._late: list[FrameType | None] = []
+    _late: list[FrameType | None]
+
+    @property
+    def came(self) -> bool:
+        """Whether an interrupt is waiting for the end of the block: whoever waits in it should come to an end."""
+        return bool(self._late)
+
+    def __enter__(self) -> Uninterrupted:
+        self._late = []
         # Only the main thread runs signal handlers. One that was not set from Python cannot be put back, so it stays.
         main = threading.get_ident() == threading.main_thread().ident
         self._active = main and bool(signal.getsignal(signal.SIGINT))
         if self._active:
             self._before: Any = signal.signal(signal.SIGINT, lambda number, frame: self._late.append(frame))
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -1,9 +1,12 @@
-"""What several test files need: a browser where there is one, and IPv6 where it works."""
+"""What several test files need: a browser where there is one, IPv6 where it works, and that nothing is left behind."""
 
 from __future__ import annotations
 
+import gc
 import socket
+from collections.abc import Iterator
 
+import leftovers
 import pytest
 from needs import find_chromium, missing
 
@@ -27,3 +30,34 @@ def has_ipv6() -> bool:
     except OSError:
         return False
     return True
+
+
+@pytest.fixture(scope="module")
+def quick_collections() -> Iterator[None]:
+    """The imported modules hold a million objects, which two collections per test need not visit."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.fixture
+def nothing_left(quick_collections: None) -> Iterator[None]:
+    """Threads and descriptors of the test are gone in a moment, widgets at once; garbage may be collected first."""
+    with leftovers.nothing_left(5.0, collect=True):
+        yield
+
+
+@pytest.fixture
+def nothing_left_at_once(quick_collections: None) -> Iterator[None]:
+    """Whoever closes waits for its own threads: nothing is left when the test returns, collector or not."""
+    with leftovers.nothing_left():
+        yield
+
+
+@pytest.fixture
+def no_process_left() -> Iterator[None]:
+    """Child processes of the test have ended and have been waited for."""
+    before = leftovers.processes()
+    yield
+    assert leftovers.processes() <= before

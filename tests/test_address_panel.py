@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -20,6 +19,7 @@ from typing import Any
 
 import pytest
 from needs import missing
+from patience import until
 
 from socketlab.panels import address, address_hosts
 from socketlab.panels.address import OWN, AddressPanel
@@ -42,42 +42,15 @@ from socketlab.panels.address_pictures import SHOWN, answer_picture, name_pictur
 from socketlab.panels.address_remarks import fields, in_ascii, order, remarks
 from socketlab.panels.conversation import families
 
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
 HOME = {"ipv4": ("AF_INET", "127.0.0.1"), "ipv6": ("AF_INET6", "::1")}
 HOSTILE = "<script>alert(1)</script>"
 linux = pytest.mark.skipif(sys.platform != "linux", reason="a fact of Linux")
 
 
-def until(condition: Callable[[], Any], what: str, seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds} s in vain: {what}"
-        time.sleep(0.002)
-
-
 def text(picture: str) -> str:
     return html.unescape(re.sub("<[^>]*>", "", picture))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick_collections() -> Iterator[None]:
-    """The imported modules hold a million objects, which two collections per test need not visit."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
-@pytest.fixture(autouse=True)
-def _nothing_left() -> Iterator[None]:
-    """No test leaves a thread or a widget behind."""
-    from ipywidgets.widgets import widget
-
-    gc.collect()
-    threads, widgets = set(threading.enumerate()), set(widget._instances)
-    yield
-    gc.collect()
-    until(lambda: set(threading.enumerate()) <= threads, f"threads left: {set(threading.enumerate()) - threads}")
-    assert set(widget._instances) <= widgets
 
 
 @pytest.fixture(params=HOME)

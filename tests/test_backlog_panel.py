@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
+from functools import partial
 
+import patience
 import pytest
 
 from socketlab.experiments.door import ACCEPTED, HALF_IN, OUTSIDE, QUEUED, Client, ListenQueue
 from socketlab.panels.backlog import BacklogPanel
 from socketlab.panels.door_picture import door_picture
+
+pytestmark = pytest.mark.usefixtures("nothing_left_at_once")
+until = partial(patience.until, seconds=20.0)
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="a full queue drops SYNs, and is told, on Linux")
 
@@ -28,20 +30,11 @@ CLIENTS = (
 MIXED = ListenQueue(1, "ipv4", 3.5, CLIENTS, ((0.0, 2), (2.0, 1), (2.5, 2), (3.5, 2)), 2)
 
 
-def until(condition: Callable[[], Any], what: str, seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"waited {seconds} s in vain: {what}"
-        time.sleep(0.005)
-
-
 @pytest.fixture
 def panel() -> Iterator[BacklogPanel]:
-    threads = set(threading.enumerate())
     panel = BacklogPanel()
     yield panel
     panel.close()
-    assert set(threading.enumerate()) <= threads
 
 
 class TestSliders:

@@ -3,46 +3,25 @@
 from __future__ import annotations
 
 import gc
-import os
 import re
 import statistics
 import sys
-import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 from xml.etree import ElementTree
 
+import patience
 import pytest
-from ipywidgets.widgets import widget
 
 from socketlab.experiments.flow import FASTEST, KEPT, Flow, FlowState, Look, flow_steps
 from socketlab.panels.buffer import BUFFERS, RATES, BufferPanel
 
+pytestmark = pytest.mark.usefixtures("nothing_left")
+until = partial(patience.until, seconds=20.0)
 linux = pytest.mark.skipif(sys.platform != "linux", reason="queues are read in Linux's way")
-
-
-def until(condition: Callable[[], Any], what: str, seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds} s in vain: {what}"
-        time.sleep(0.001)
-
-
-def descriptors() -> int:
-    return len(os.listdir("/dev/fd")) if os.path.isdir("/dev/fd") else 0
-
-
-@pytest.fixture(autouse=True)
-def _nothing_left() -> Iterator[None]:
-    gc.collect()
-    threads, files, widgets = set(threading.enumerate()), descriptors(), set(widget._instances)
-    yield
-    gc.collect()
-    until(lambda: set(threading.enumerate()) <= threads, "no thread left")
-    assert descriptors() <= files
-    assert set(widget._instances) <= widgets
 
 
 class TestFlow:

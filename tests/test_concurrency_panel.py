@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import gc
-import os
 import re
 import threading
-import time
 
-import psutil
 import pytest
+from patience import until
 
 from socketlab.experiments.by_clients import Ask, LatencyByClients, Load
 from socketlab.experiments.models import MODELS
@@ -18,21 +15,14 @@ from socketlab.panels import ConcurrencyPanel
 from socketlab.panels.concurrency import CLIENTS, COSTS
 from socketlab.panels.concurrency_picture import clients_picture
 
-
-def descriptors() -> int:
-    return len(os.listdir("/dev/fd")) if os.path.isdir("/dev/fd") else 0
+pytestmark = pytest.mark.usefixtures("nothing_left_at_once", "no_process_left")
 
 
 @pytest.fixture
 def panel():
-    gc.collect()
-    before = descriptors(), set(threading.enumerate()), len(psutil.Process().children())
     panel = ConcurrencyPanel()
     yield panel
     panel.close()
-    assert set(threading.enumerate()) <= before[1]
-    assert len(psutil.Process().children()) <= before[2]
-    assert descriptors() <= before[0]
 
 
 def choose(panel, *names: str) -> None:
@@ -100,10 +90,7 @@ class TestEnd:
     def test_stop_in_the_middle_leaves_the_result_so_far_and_nothing_else(self, panel):
         choose(panel, "selectors loop", "one at a time")
         panel.clients.value, panel.cost.value = 64, 0.05
-        deadline = time.monotonic() + 20
-        while panel.result is None:
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
+        until(lambda: panel.result is not None, "a result so far", seconds=20)
         panel.stop()
         assert not panel.running
         assert len(panel.result.loads) <= 2

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import stat
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from leftovers import nothing_left
+from patience import until
 
 from socketlab.experiments import numbered
 from socketlab.experiments.datagrams import (
@@ -42,33 +39,9 @@ from socketlab.experiments.fates import (
 )
 from socketlab.experiments.numbered import datagram, number_of
 
+pytestmark = pytest.mark.usefixtures("nothing_left_at_once")
+
 ALL = {"loss": 0.1, "duplication": 0.1, "reordering": 0.1, "corruption": 0.1}
-
-
-def until(condition: Callable[[], Any], what: str, seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds} s in vain: {what}"
-        time.sleep(0.002)
-
-
-def descriptors() -> int:
-    """Of sockets: matplotlib keeps its fonts open."""
-    found = 0
-    for name in os.listdir("/dev/fd") if os.path.isdir("/dev/fd") else ():
-        try:
-            found += stat.S_ISSOCK(os.fstat(int(name)).st_mode)
-        except OSError:  # the one that listdir had open
-            pass
-    return found
-
-
-@pytest.fixture(autouse=True)
-def _nothing_left() -> Iterator[None]:
-    threads, files = set(threading.enumerate()), descriptors()
-    yield
-    until(lambda: set(threading.enumerate()) <= threads, "threads end")
-    until(lambda: descriptors() <= files, "descriptors are closed")
 
 
 def numbers(result: DatagramLoss) -> list[int]:
@@ -278,20 +251,18 @@ class TestSteps:
     @pytest.mark.parametrize("faults", [{}, {"latency": 0.05}], ids=["direct", "link"])
     @pytest.mark.parametrize("after", [0, 1, 2, 3])
     def test_closed_at_any_step_it_leaves_nothing(self, faults: dict[str, float], after: int) -> None:
-        files, threads = descriptors(), threading.active_count()
-        steps = datagram_loss_steps(60, burst=10, **faults)
-        for _ in range(after):
-            next(steps, None)
-        steps.close()
-        assert (descriptors(), threading.active_count()) == (files, threads)
+        with nothing_left():
+            steps = datagram_loss_steps(60, burst=10, **faults)
+            for _ in range(after):
+                next(steps, None)
+            steps.close()
 
     def test_closing_a_sweep_leaves_nothing(self) -> None:
-        files = descriptors()
-        steps = loss_by_receive_buffer_steps()
-        for _ in range(5):
-            next(steps)
-        steps.close()
-        assert descriptors() == files
+        with nothing_left():
+            steps = loss_by_receive_buffer_steps()
+            for _ in range(5):
+                next(steps)
+            steps.close()
 
     @pytest.mark.parametrize(
         ("wrong", "error", "words"),

@@ -11,57 +11,27 @@ import os
 import re
 import subprocess
 import sys
-import threading
-import time
 import weakref
-from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import ipywidgets
+import patience
 import pytest
-from ipywidgets.widgets import widget as widget_module
+from leftovers import walk
 
 import socketlab.panels
 from socketlab.panels import base
 from socketlab.panels.experiment import ExperimentPanel
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+until = partial(patience.until, seconds=20.0)
 
 PANELS = [getattr(socketlab.panels, name) for name in socketlab.panels.__all__]
 EXPERIMENTS = [panel for panel in PANELS if issubclass(panel, ExperimentPanel)]
 
 every_panel = pytest.mark.parametrize("make", PANELS, ids=lambda panel: panel.__name__)
 every_experiment = pytest.mark.parametrize("make", EXPERIMENTS, ids=lambda panel: panel.__name__)
-
-
-def until(condition: Callable[[], Any], what: str, seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds} s in vain: {what}"
-        time.sleep(0.005)
-
-
-def descriptors() -> set[str]:
-    return set(os.listdir("/dev/fd")) if os.path.isdir("/dev/fd") else set()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick_collections() -> Iterator[None]:
-    """The imported modules hold a million objects, which two collections per test need not visit."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
-@pytest.fixture(autouse=True)
-def _nothing_left() -> Iterator[None]:
-    """No test leaves a thread, a descriptor or a widget behind."""
-    gc.collect()
-    threads, files, widgets = set(threading.enumerate()), descriptors(), set(widget_module._instances)
-    yield
-    gc.collect()
-    until(lambda: set(threading.enumerate()) <= threads, f"threads left: {set(threading.enumerate()) - threads}")
-    until(lambda: len(descriptors()) <= len(files), f"descriptors left: {descriptors() - files}")
-    assert set(widget_module._instances) <= widgets
 
 
 class Cells:
@@ -81,12 +51,6 @@ class Cells:
 @pytest.fixture
 def cells(monkeypatch: pytest.MonkeyPatch) -> Cells:
     return Cells(monkeypatch)
-
-
-def walk(widget: Any) -> Iterator[Any]:
-    yield widget
-    for child in getattr(widget, "children", ()):
-        yield from walk(child)
 
 
 @every_panel

@@ -53,7 +53,7 @@ def answers(path: Path) -> dict[str, Any]:
         return keep
 
     for cell in cells(path):
-        source = re.sub(r"^\s*[%!].*$", "", "".join(cell["source"]), flags=re.MULTILINE)
+        source = re.sub(r"^\s*(\w+ *= *)?[%!].*$", "", "".join(cell["source"]), flags=re.MULTILINE)
         if "".join(cell["source"]).startswith("%%"):
             continue
         kept = [

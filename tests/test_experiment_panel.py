@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import gc
-import os
 import threading
-import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import ipywidgets as widgets
 import pytest
+from leftovers import nothing_left
+from patience import until
 
 from socketlab.experiments.running import Steps, run
 from socketlab.measure import measure, progress
@@ -19,13 +19,6 @@ from socketlab.panels import experiment
 from socketlab.panels.chart import Series, chart
 from socketlab.panels.experiment import ExperimentPanel
 from socketlab.panels.scale import Axis
-
-
-def until(condition: Callable[[], Any], what: str, seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds} s in vain: {what}"
-        time.sleep(0.002)
 
 
 class Count:
@@ -330,12 +323,11 @@ class TestExperimentPanel:
         until(lambda: count.open == 0, "what it opened is closed")
 
 
-def test_no_descriptor_is_left() -> None:
-    before = len(os.listdir("/dev/fd")) if os.path.isdir("/dev/fd") else 0
-    count = Count()
-    count.go.release(3)
-    panel = Toy(count)
-    panel.run()
-    assert panel.wait()
-    panel.close()
-    assert not before or len(os.listdir("/dev/fd")) <= before
+def test_nothing_is_left() -> None:
+    with nothing_left():
+        count = Count()
+        count.go.release(3)
+        panel = Toy(count)
+        panel.run()
+        assert panel.wait()
+        panel.close()

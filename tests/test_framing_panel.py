@@ -3,35 +3,27 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from html.parser import HTMLParser
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from patience import until
 
 from socketlab.experiments.pieces import RecvSizes
 from socketlab.panels.framing import COLOURS, MESSAGES, MOST, ROWS, FramingPanel, colour_of, framing_picture, parsed
 from socketlab.panels.strips import INKS, Block, cells, legend, two_rows
 
-
-def until(condition: Callable[[], Any], what: str, seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds} s in vain: {what}"
-        time.sleep(0.002)
+pytestmark = pytest.mark.usefixtures("nothing_left_at_once")
 
 
 @pytest.fixture
 def panel() -> Iterator[FramingPanel]:
-    threads = set(threading.enumerate())
     panel = FramingPanel()
     yield panel
     panel.close()
-    assert set(threading.enumerate()) <= threads
 
 
 def run(panel: FramingPanel) -> RecvSizes:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import gc
-import os
 import socket
 import threading
 import time
 
-import psutil
 import pytest
 
 from socketlab.experiments import by_clients as module
@@ -28,27 +25,14 @@ from socketlab.experiments.models import MODELS
 from socketlab.experiments.serving import COMPUTES, SLEEPS, Work
 from socketlab.measure import PeerError
 
+pytestmark = pytest.mark.usefixtures("nothing_left_at_once", "no_process_left")
+
 LIMIT = 20  # s: every wait of these tests ends by then, with an error
 HERE = [name for name, model in MODELS.items() if not model.lacking()]
 LOOPS = ["selectors loop", "asyncio"]
 needs_gil = pytest.mark.skipif(
     getattr(__import__("sys"), "_is_gil_enabled", lambda: True)() is False, reason="this Python has no global lock"
 )
-
-
-def descriptors() -> int:
-    return len(os.listdir("/dev/fd")) if os.path.isdir("/dev/fd") else 0
-
-
-@pytest.fixture(autouse=True)
-def _nothing_left():
-    gc.collect()
-    before = descriptors(), set(threading.enumerate()), len(psutil.Process().children())
-    yield
-    gc.collect()
-    assert set(threading.enumerate()) <= before[1]
-    assert len(psutil.Process().children()) <= before[2]
-    assert descriptors() <= before[0]
 
 
 @pytest.fixture(params=HERE)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-import os
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -20,32 +17,10 @@ from socketlab.experiments.through_link import LinkProbe, draw_link_probe, link_
 from socketlab.handlers import daytime, discard, echo
 from socketlab.links import DatagramFaults, StreamFaults
 
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
 KINDS = ("ipv4", "ipv6", "unix", "udp")
 LIMIT = 20.0  # s for what takes a tenth of a second
-
-
-def descriptors() -> int:
-    return len(os.listdir("/dev/fd")) if os.path.isdir("/dev/fd") else 0
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick_collections() -> Iterator[None]:
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
-@pytest.fixture(autouse=True)
-def _nothing_left() -> Iterator[None]:
-    gc.collect()
-    threads, files = set(threading.enumerate()), descriptors()
-    yield
-    gc.collect()
-    deadline = time.monotonic() + 5
-    while not (set(threading.enumerate()) <= threads and descriptors() <= files):
-        assert time.monotonic() < deadline, f"left: {set(threading.enumerate()) - threads}, {descriptors() - files}"
-        time.sleep(0.005)
 
 
 @pytest.fixture(params=KINDS)

@@ -17,6 +17,8 @@ import time
 from contextlib import ExitStack
 
 import pytest
+from leftovers import descriptors, nothing_left
+from patience import eventually
 
 import socketlab
 from socketlab import tcp_server, tls_server, udp_server, unix_server
@@ -25,6 +27,8 @@ from socketlab.links import PRESETS, DatagramLink, StreamLink, faulty_link
 from socketlab.links import datagram as datagram_module
 from socketlab.links import relay as relay_module
 from socketlab.links.pipe import BUFFER
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
 
 LIMIT = 10  # s: every blocking call of these tests ends by then, with an error
 EARLY = 0.0001  # s: two clocks are read, the link's and ours, one after the other
@@ -57,31 +61,6 @@ def start_udp(request, has_ipv6):
     if request.param == "ipv6" and not has_ipv6:
         pytest.skip("this machine cannot bind ::1")
     return lambda handler: udp_server(handler, {"ipv4": "127.0.0.1", "ipv6": "::1"}[request.param])
-
-
-def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd")) if os.path.exists("/proc/self/fd") else 0
-
-
-def eventually(condition, seconds: float = LIMIT) -> bool:
-    """Wait, bounded, for what another thread or the kernel does without telling us."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.001)
-    return True
-
-
-@pytest.fixture(autouse=True)
-def nothing_left():
-    """No test may leave a thread or a descriptor behind."""
-    gc.collect()
-    threads, fds = threading.active_count(), descriptors()
-    yield
-    gc.collect()
-    assert eventually(lambda: threading.active_count() <= threads), threading.enumerate()
-    assert eventually(lambda: descriptors() <= fds), f"{descriptors() - fds} descriptors too many"
 
 
 def connect(link, family=None) -> socket.socket:
@@ -524,11 +503,10 @@ class TestBadInput:
             faulty_link(server, datagrams=False)
 
     def test_refused_links_leave_nothing(self):
-        threads, fds = threading.active_count(), descriptors()
-        for _ in range(20):
-            with pytest.raises(ValueError, match="jitter"):
-                faulty_link(("127.0.0.1", 9), jitter=-1)
-        assert (threading.active_count(), descriptors()) == (threads, fds)
+        with nothing_left():
+            for _ in range(20):
+                with pytest.raises(ValueError, match="jitter"):
+                    faulty_link(("127.0.0.1", 9), jitter=-1)
 
 
 class TestBadLuck:
@@ -980,7 +958,7 @@ class TestLife:
                     _ = link.stats, link.connections
                     before = descriptors()
                     exec(end, {"link": link, "gc": gc})
-                    os._exit(0 if end != "link.close()" or not before or descriptors() < before - 2 else 2)
+                    os._exit(0 if end != "link.close()" or not before or len(descriptors()) < len(before) - 2 else 2)
                 finally:
                     os._exit(1)
             assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0

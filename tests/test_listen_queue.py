@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import sys
-import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
 
 import pytest
+from leftovers import nothing_left
 
 from socketlab.experiments.door import ACCEPTED, FAILED, HALF_IN, OUTSIDE, QUEUED, Client, Door, ListenQueue
 from socketlab.experiments.listening import draw_listen_queue, listen_queue, listen_queue_steps, watch
@@ -140,13 +139,11 @@ class TestSteps:
 
     @pytest.mark.parametrize("after", [0, 1, 3])
     def test_closed_at_any_step_nothing_is_left(self, family, after):
-        threads, files = set(threading.enumerate()), len(os.listdir("/dev/fd"))
-        steps = listen_queue_steps(1, 6, 50, seconds=30, family=family)
-        for _ in range(after):
-            next(steps)
-        steps.close()
-        assert set(threading.enumerate()) <= threads
-        assert len(os.listdir("/dev/fd")) <= files
+        with nothing_left():
+            steps = listen_queue_steps(1, 6, 50, seconds=30, family=family)
+            for _ in range(after):
+                next(steps)
+            steps.close()
 
     def test_the_rate_acts_on_a_door_that_is_watched(self):
         door = Door(3, 3, 0)

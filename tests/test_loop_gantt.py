@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import os
 import selectors
 import socket
 import threading
@@ -12,27 +10,16 @@ import time
 from itertools import pairwise
 
 import pytest
+from leftovers import nothing_left
 
 from socketlab import trace
 from socketlab.experiments.loop_turns import WAITING, LoopGantt, draw_loop_gantt, finding, loop_gantt
 from socketlab.experiments.slow_loop import SlowLoop, slow_loop, slow_loop_steps
 from socketlab.measure import Span
 
+pytestmark = pytest.mark.usefixtures("nothing_left_at_once")
+
 LIMIT = 10
-
-
-def descriptors() -> int:
-    return len(os.listdir("/dev/fd")) if os.path.isdir("/dev/fd") else 0
-
-
-@pytest.fixture(autouse=True)
-def _nothing_left():
-    gc.collect()
-    before = descriptors(), set(threading.enumerate())
-    yield
-    gc.collect()
-    assert set(threading.enumerate()) <= before[1]
-    assert descriptors() <= before[0]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -167,14 +154,12 @@ class TestSlowLoop:
         assert shares[-1] == 1.0
 
     def test_closed_at_any_step_leaves_nothing(self):
-        before = descriptors()
         for taken in range(1, 5):
-            steps = slow_loop_steps(3, 3, 0.05)
-            for _ in range(taken):
-                next(steps)
-            steps.close()
-            assert descriptors() <= before
-            assert not [thread for thread in threading.enumerate() if thread.name == "the loop"]
+            with nothing_left():
+                steps = slow_loop_steps(3, 3, 0.05)
+                for _ in range(taken):
+                    next(steps)
+                steps.close()
 
     @pytest.mark.parametrize(
         ("settings", "words"),

@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import re
-import threading
-import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
+from patience import until
 
 from socketlab.experiments.fates import CORRUPTED, FATES, LATE, LOST, ONCE, OVERFLOWED, TWICE, Arrival, DatagramLoss
 from socketlab.panels.loss import DATAGRAMS, LOOKS, LossPanel, loss_picture
 
-
-def until(condition: Callable[[], Any], what: str, seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds} s in vain: {what}"
-        time.sleep(0.002)
+pytestmark = pytest.mark.usefixtures("nothing_left_at_once")
 
 
 @pytest.fixture
 def panel() -> Iterator[LossPanel]:
-    threads = set(threading.enumerate())
     panel = LossPanel()
     yield panel
     panel.close()
-    assert set(threading.enumerate()) <= threads
 
 
 def run(panel: LossPanel) -> DatagramLoss:

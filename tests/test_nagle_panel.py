@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +12,8 @@ from socketlab.experiments.nagle import SmallWrites, Way
 from socketlab.experiments.two_writes import ONE_WRITE, REMEDIES, TWO_WRITES, Exchange
 from socketlab.panels.nagle import EXCHANGES, SIZES, NaglePanel
 from socketlab.panels.nagle_picture import cause, conversation_picture
+
+pytestmark = pytest.mark.usefixtures("nothing_left_at_once")
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the delay of 40 ms and four of the switches are Linux's")
 SLOW = Exchange(0.044, 1e-5, 2e-5, 3e-5, 0.0439, 2, 100)
@@ -23,11 +24,9 @@ TOGETHER = EARLY._replace(segments=1)
 
 @pytest.fixture
 def panel() -> Iterator[NaglePanel]:
-    threads = set(threading.enumerate())
     panel = NaglePanel()
     yield panel
     panel.close()
-    assert set(threading.enumerate()) <= threads
 
 
 def measured(panel: NaglePanel) -> Way:

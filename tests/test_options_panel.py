@@ -7,44 +7,20 @@ import os
 import re
 import socket
 import sys
-import threading
 import time
 import weakref
 from collections.abc import Iterator
-from typing import Any
 
 import ipywidgets
 import pytest
+from leftovers import walk
 
 from socketlab.options import Option, catalogue
 from socketlab.panels.options import OptionsPanel, answer_picture, detail_picture, table_picture, table_row
 
+pytestmark = pytest.mark.usefixtures("nothing_left_at_once")
+
 linux = pytest.mark.skipif(sys.platform != "linux", reason="each kernel's own")
-
-
-def widgets_open() -> set[str]:
-    from ipywidgets.widgets import widget
-
-    return set(widget._instances)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick_collections() -> Iterator[None]:
-    """The imported modules hold a million objects, which two collections per test need not visit."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
-@pytest.fixture(autouse=True)
-def _nothing_left() -> Iterator[None]:
-    gc.collect()
-    threads, open_widgets = set(threading.enumerate()), widgets_open()
-    yield
-    gc.collect()
-    assert set(threading.enumerate()) <= threads
-    assert widgets_open() <= open_widgets
 
 
 @pytest.fixture
@@ -330,11 +306,6 @@ class TestPanel:
             assert control.tooltip
 
     def test_no_output_widget(self, panel: OptionsPanel) -> None:
-        def walk(widget: Any) -> Iterator[Any]:
-            yield widget
-            for child in getattr(widget, "children", ()):
-                yield from walk(child)
-
         assert not [w for w in walk(panel.widget) if isinstance(w, ipywidgets.Output)]
 
     def test_a_picture_of_an_answer(self, panel: OptionsPanel) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import re
 import socket
 import struct
@@ -17,6 +16,7 @@ from typing import Any
 
 import ipywidgets
 import pytest
+from patience import until
 
 from socketlab import tcp_server, unix_server
 from socketlab.handlers import chargen, daytime, discard, echo, reverse
@@ -37,47 +37,10 @@ from socketlab.panels.pictures import (
 from socketlab.panels.recording import CAME, EVENT, WENT, Record, RecordedSocket
 from socketlab.panels.visitor import READ_LIMIT, Visitor, typed
 
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
 FAMILIES = {"ipv4": "IPv4", "ipv6": "IPv6", "unix": "Unix"}
 HOSTILE = b"<script>alert('1')</script>&amp;\x00\xff"
-
-
-def until(condition: Callable[[], Any], what: str, seconds: float = 10.0) -> None:
-    """Wait for something that another thread or process brings about, in the order of milliseconds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds} s in vain: {what}"
-        time.sleep(0.002)
-
-
-def descriptors() -> set[str]:
-    return set(os.listdir("/dev/fd")) if os.path.isdir("/dev/fd") else set()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick_collections() -> Iterator[None]:
-    """The imported modules hold a million objects, which two collections per test need not visit."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
-@pytest.fixture(autouse=True)
-def _nothing_left() -> Iterator[None]:
-    """No test leaves a thread, a descriptor or a widget behind."""
-    gc.collect()
-    threads, files, open_widgets = set(threading.enumerate()), descriptors(), set(widgets_open())
-    yield
-    gc.collect()
-    until(lambda: set(threading.enumerate()) <= threads, f"threads left: {set(threading.enumerate()) - threads}")
-    until(lambda: len(descriptors()) <= len(files), f"descriptors left: {descriptors() - files}")
-    assert set(widgets_open()) <= open_widgets
-
-
-def widgets_open() -> list[str]:
-    from ipywidgets.widgets import widget
-
-    return list(widget._instances)
 
 
 @pytest.fixture(params=FAMILIES)
@@ -834,12 +797,6 @@ def answers(address: Any) -> bool:
     except OSError:
         return False
     return True
-
-
-def walk(widget: Any) -> Iterator[Any]:
-    yield widget
-    for child in getattr(widget, "children", ()):
-        yield from walk(child)
 
 
 class TestServerPanel:

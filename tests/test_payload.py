@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -24,6 +22,8 @@ from socketlab.handlers import discard, echo, reverse
 from socketlab.measure import PeerError, Timing
 from socketlab.panels.conversation import families
 
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
 FAMILIES = {"ipv4": "IPv4", "ipv6": "IPv6", "unix": "Unix"}
 
 
@@ -38,19 +38,6 @@ def serve(request: pytest.FixtureRequest) -> Callable[..., Any]:
     return lambda handler: tcp_server(handler, family=family)
 
 
-@pytest.fixture
-def _nothing_left() -> Iterator[None]:
-    def left() -> tuple[int, int]:
-        return threading.active_count(), len(os.listdir("/dev/fd")) if os.path.isdir("/dev/fd") else 0
-
-    before = left()
-    yield
-    deadline = time.monotonic() + 10
-    while any(now > then for now, then in zip(left(), before, strict=True)):
-        assert time.monotonic() < deadline, (before, left())
-        time.sleep(0.005)
-
-
 def made(*medians: float, label: str = "") -> RoundTripsByPayload:
     """A result with these medians, in seconds."""
     sizes = SIZES[: len(medians)]
@@ -59,7 +46,6 @@ def made(*medians: float, label: str = "") -> RoundTripsByPayload:
     )
 
 
-@pytest.mark.usefixtures("_nothing_left")  # what draws is left out: matplotlib keeps its fonts open
 class TestMeasuring:
     def test_every_size_is_timed_so_often(self, serve: Any) -> None:
         with serve(echo) as server:

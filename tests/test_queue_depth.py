@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import gc
-import os
 import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import until
 
 from socketlab import trace
 from socketlab.experiments import depths as looking
@@ -28,24 +27,10 @@ from socketlab.experiments.queues import (
     watching,
 )
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="queues are read in Linux's way")
-
-
-def until(condition: Callable[[], Any], what: str, seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds} s in vain: {what}"
-        time.sleep(0.001)
-
-
-@pytest.fixture
-def nothing_left() -> Iterator[None]:
-    gc.collect()
-    threads, files = threading.active_count(), len(os.listdir("/dev/fd"))
-    yield
-    gc.collect()
-    assert threading.active_count() <= threads
-    assert len(os.listdir("/dev/fd")) <= files
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="queues are read in Linux's way"),
+    pytest.mark.usefixtures("nothing_left_at_once"),
+]
 
 
 @pytest.fixture(params=["ipv4", "ipv6", "unix"])
@@ -56,7 +41,7 @@ def family(request: pytest.FixtureRequest, has_ipv6: bool) -> str:
 
 
 @pytest.fixture
-def pair(nothing_left: None, family: str) -> Iterator[tuple[socket.socket, socket.socket]]:
+def pair(family: str) -> Iterator[tuple[socket.socket, socket.socket]]:
     sender, receiver = stream_pair(family)
     for sock in (sender, receiver):
         sock.settimeout(10)
@@ -65,7 +50,7 @@ def pair(nothing_left: None, family: str) -> Iterator[tuple[socket.socket, socke
 
 
 @pytest.fixture
-def listener(nothing_left: None, family: str, tmp_path: Path) -> Iterator[socket.socket]:
+def listener(family: str, tmp_path: Path) -> Iterator[socket.socket]:
     kind = {"tcp4": socket.AF_INET, "tcp6": socket.AF_INET6, "unix": socket.AF_UNIX}[family]
     address: Any = {"tcp4": ("127.0.0.1", 0), "tcp6": ("::1", 0), "unix": str(tmp_path / "door")}[family]
     with socket.socket(kind) as sock:
@@ -151,7 +136,7 @@ class TestMany:
     """Looks without end take no room without end."""
 
     @pytest.fixture
-    def sock(self, nothing_left: None) -> Iterator[socket.socket]:
+    def sock(self) -> Iterator[socket.socket]:
         ends = stream_pair()
         with ends[0], ends[1]:
             yield ends[0]
@@ -176,7 +161,7 @@ class TestMany:
 
 class TestExperiment:
     @pytest.fixture
-    def sock(self, nothing_left: None) -> Iterator[socket.socket]:
+    def sock(self) -> Iterator[socket.socket]:
         ends = stream_pair()
         with ends[0], ends[1]:
             yield ends[0]

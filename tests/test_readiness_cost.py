@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import select
 import socket
-import threading
 from contextlib import ExitStack
 
 import pytest
+from leftovers import nothing_left
 
 from socketlab.experiments.mechanisms import (
     EDGE,
@@ -32,6 +31,8 @@ from socketlab.experiments.readiness import (
     readiness_cost_steps,
 )
 
+pytestmark = pytest.mark.usefixtures("nothing_left_at_once")
+
 needs_many = pytest.mark.skipif(most_watched() < 2000, reason="this process may not open 2,000 descriptors")
 needs_epoll = pytest.mark.skipif(not has(EPOLL), reason="epoll is Linux's")
 LEVEL = [mechanism for mechanism in MECHANISMS if has(mechanism) and mechanism != EDGE]
@@ -46,20 +47,6 @@ KNOWN = ReadinessCost(
     ),
     (Refusal(SELECT, 2000, "filedescriptor out of range in select()"),),
 )
-
-
-def descriptors() -> int:
-    return len(os.listdir("/dev/fd")) if os.path.isdir("/dev/fd") else 0
-
-
-@pytest.fixture(autouse=True)
-def _nothing_left():
-    gc.collect()
-    before = descriptors(), set(threading.enumerate())
-    yield
-    gc.collect()
-    assert descriptors() <= before[0]
-    assert set(threading.enumerate()) <= before[1]
 
 
 class TestAnswers:
@@ -123,7 +110,7 @@ class TestLimits:
         resource = pytest.importorskip("resource")
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors() + 200, hard))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/dev/fd")) + 200, hard))
             result = readiness_cost((10, 1000), [SELECT], rounds=2)
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
@@ -135,7 +122,7 @@ class TestLimits:
         resource = pytest.importorskip("resource")
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors() + 20, hard))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/dev/fd")) + 20, hard))
             result = readiness_cost((10,), [SELECT])
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
@@ -180,14 +167,13 @@ class TestSteps:
         assert sizes[0] == 0 < sizes[-1]
 
     def test_closed_at_any_step_leaves_nothing(self):
-        before = descriptors()
         for taken in range(1, 12):
-            steps = readiness_cost_steps((10, 300), LEVEL, rounds=3)
-            for _ in range(taken):
-                if next(steps, None) is None:
-                    break
-            steps.close()
-            assert descriptors() <= before
+            with nothing_left():
+                steps = readiness_cost_steps((10, 300), LEVEL, rounds=3)
+                for _ in range(taken):
+                    if next(steps, None) is None:
+                        break
+                steps.close()
 
     def test_the_repr_has_no_numbers_that_change(self):
         assert repr(readiness_cost((10,), [SELECT], rounds=2)) == "<ReadinessCost, 1 ready>"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import select
-import threading
 
 import pytest
 
@@ -13,23 +11,17 @@ from socketlab.experiments.mechanisms import EDGE, EPOLL, POLL, SELECT, has, mos
 from socketlab.experiments.readiness import Cost, ReadinessCost, Refusal
 from socketlab.panels import ReadinessPanel
 
+pytestmark = pytest.mark.usefixtures("nothing_left_at_once")
+
 needs_epoll = pytest.mark.skipif(not has(EPOLL), reason="epoll is Linux's")
 needs_many = pytest.mark.skipif(most_watched() < 2000, reason="this process may not open 2,000 descriptors")
 
 
-def descriptors() -> int:
-    return len(os.listdir("/dev/fd")) if os.path.isdir("/dev/fd") else 0
-
-
 @pytest.fixture
 def panel():
-    gc.collect()
-    threads, files = set(threading.enumerate()), descriptors()
     panel = ReadinessPanel()
     yield panel
     panel.close()
-    assert set(threading.enumerate()) <= threads
-    assert descriptors() <= files
 
 
 def measured(panel) -> ReadinessCost:
@@ -101,7 +93,7 @@ class TestControls:
     def test_the_slider_offers_what_the_process_may_open(self):
         resource = pytest.importorskip("resource")
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors() + 330, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/dev/fd")) + 330, hard))
         try:
             panel = ReadinessPanel()
             panel.close()

@@ -2,49 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import stat
-import threading
-import time
-from collections.abc import Callable, Iterator
 from itertools import accumulate, pairwise
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from leftovers import nothing_left
 
 from socketlab.experiments.framing import MOST, recv_sizes, recv_sizes_steps
 from socketlab.experiments.pieces import CLOSED, RESET, RecvSizes, draw_recv_sizes
 
+pytestmark = pytest.mark.usefixtures("nothing_left_at_once")
+
 messages = st.lists(st.binary(max_size=12), min_size=1, max_size=8)
-
-
-def until(condition: Callable[[], Any], what: str, seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds} s in vain: {what}"
-        time.sleep(0.002)
-
-
-def descriptors() -> int:
-    """Of sockets: matplotlib keeps its fonts open."""
-    found = 0
-    for name in os.listdir("/dev/fd") if os.path.isdir("/dev/fd") else ():
-        try:
-            found += stat.S_ISSOCK(os.fstat(int(name)).st_mode)
-        except OSError:  # the one that listdir had open
-            pass
-    return found
-
-
-@pytest.fixture(autouse=True)
-def _nothing_left() -> Iterator[None]:
-    threads, files = set(threading.enumerate()), descriptors()
-    yield
-    until(lambda: set(threading.enumerate()) <= threads, "threads end")
-    until(lambda: descriptors() <= files, "descriptors are closed")
 
 
 def returned(result: RecvSizes) -> list[bytes]:
@@ -230,12 +202,11 @@ class TestSteps:
     @pytest.mark.parametrize("faults", [{}, {"slice_size": 2, "slice_delay": 0.01}], ids=["direct", "link"])
     @pytest.mark.parametrize("after", [0, 1, 2])
     def test_closed_at_any_step_it_leaves_nothing(self, faults: dict[str, Any], after: int) -> None:
-        files, threads = descriptors(), threading.active_count()
-        steps = recv_sizes_steps([5] * 10, delay=0.03, **faults)
-        for _ in range(after):
-            next(steps)
-        steps.close()
-        assert (descriptors(), threading.active_count()) == (files, threads)
+        with nothing_left():
+            steps = recv_sizes_steps([5] * 10, delay=0.03, **faults)
+            for _ in range(after):
+                next(steps)
+            steps.close()
 
     @pytest.mark.parametrize(
         ("wrong", "error", "words"),

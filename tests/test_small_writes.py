@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import sys
-import threading
 from itertools import pairwise
 
 import pytest
+from leftovers import nothing_left
 
 from socketlab.experiments import nagle as module
 from socketlab.experiments.nagle import (
@@ -86,13 +85,11 @@ class TestSteps:
 
     @pytest.mark.parametrize("after", [1, 2, 30])
     def test_closed_at_any_step_nothing_is_left(self, after):
-        threads, files = set(threading.enumerate()), len(os.listdir("/dev/fd"))
-        steps = small_writes_steps("TCP_NODELAY", ONE_WRITE, exchanges=10)
-        for _ in range(after):
-            next(steps)
-        steps.close()
-        assert set(threading.enumerate()) <= threads
-        assert len(os.listdir("/dev/fd")) <= files
+        with nothing_left():
+            steps = small_writes_steps("TCP_NODELAY", ONE_WRITE, exchanges=10)
+            for _ in range(after):
+                next(steps)
+            steps.close()
 
     @pytest.mark.parametrize(
         ("ways", "sizes", "words"),

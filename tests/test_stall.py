@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import gc
-import os
 import select
 import socket
 import sys
-import threading
-from collections.abc import Iterator
 
 import pytest
 
@@ -16,21 +12,9 @@ from socketlab.experiments import stall
 from socketlab.experiments.pairs import FAMILIES, MOST, granted, stream_pair
 from socketlab.experiments.stall import Stall, bytes_until_stall, bytes_until_stall_steps, draw_bytes_until_stall
 
+pytestmark = pytest.mark.usefixtures("nothing_left_at_once")
+
 linux = pytest.mark.skipif(sys.platform != "linux", reason="SIOCOUTQ and TCP_INFO are Linux's")
-
-
-def descriptors() -> int:
-    return len(os.listdir("/dev/fd")) if os.path.isdir("/dev/fd") else 0
-
-
-@pytest.fixture
-def nothing_left() -> Iterator[None]:
-    gc.collect()
-    threads, files = threading.active_count(), descriptors()
-    yield
-    gc.collect()
-    assert threading.active_count() <= threads
-    assert descriptors() <= files
 
 
 @pytest.fixture(params=["ipv4", "ipv6", "unix"])
@@ -42,7 +26,6 @@ def family(request: pytest.FixtureRequest, has_ipv6: bool) -> str:
     return {"ipv4": "tcp4", "ipv6": "tcp6", "unix": "unix"}[request.param]
 
 
-@pytest.mark.usefixtures("nothing_left")
 class TestPair:
     """The connection that experiments with buffers are made of."""
 
@@ -73,7 +56,6 @@ class TestPair:
         assert sizes[0][1] < sizes[1][1]
 
 
-@pytest.mark.usefixtures("nothing_left")
 class TestStall:
     def test_every_byte_is_somewhere(self, family: str) -> None:
         found = bytes_until_stall(sndbuf=8192, rcvbuf=8192, family=family)

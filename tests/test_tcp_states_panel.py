@@ -13,12 +13,15 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from html.parser import HTMLParser
 from typing import Any, ClassVar
 
+import patience
 import psutil  # before a test says that this is another system
 import pytest
+from leftovers import descriptors
 
 from socketlab.measure import kernel_table, tcp_info
 from socketlab.panels import TcpStatesPanel, base, connection_model, tcp_states
@@ -30,43 +33,10 @@ from socketlab.panels.tcp_diagram import COLOURS, diagram
 from socketlab.panels.tcp_pictures import calls_picture, status_picture
 from socketlab.panels.transitions import CLOSED, JUMP, ONLY, SEEN, WAYS, WORDS, Step, rfc, steps
 
+pytestmark = pytest.mark.usefixtures("nothing_left")
+until = partial(patience.until, seconds=20.0)
+
 linux = pytest.mark.skipif(sys.platform != "linux", reason="states without a descriptor are in Linux's table")
-
-
-def until(condition: Callable[[], Any], what: str, seconds: float = 20.0) -> Any:
-    """Wait for something that the kernel brings about; its longest pause here is a second."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"waited {seconds} s in vain: {what}"
-        time.sleep(0.002)
-    return found
-
-
-def descriptors() -> set[str]:
-    return set(os.listdir("/dev/fd")) if os.path.isdir("/dev/fd") else set()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick_collections() -> Iterator[None]:
-    """The imported modules hold a million objects, which two collections per test need not visit."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
-@pytest.fixture(autouse=True)
-def _nothing_left() -> Iterator[None]:
-    """No test leaves a thread, a descriptor or a widget behind."""
-    from ipywidgets.widgets import widget
-
-    gc.collect()
-    threads, files, shown = set(threading.enumerate()), descriptors(), set(widget._instances)
-    yield
-    gc.collect()
-    until(lambda: set(threading.enumerate()) <= threads, f"threads left: {set(threading.enumerate()) - threads}")
-    until(lambda: len(descriptors()) <= len(files), f"descriptors left: {descriptors() - files}")
-    assert set(widget._instances) <= shown
 
 
 @pytest.fixture(params=["ipv4", "ipv6"])
@@ -410,7 +380,7 @@ class TestCalls:
         resource = pytest.importorskip("resource")
         model = ConnectionModel()
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        highest = max(map(int, descriptors()))
+        highest = max(fd for fd, *_ in descriptors())
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1, hard))
             held = []

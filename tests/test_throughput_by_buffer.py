@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import gc
-import os
 import socket
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,18 +18,7 @@ from socketlab.experiments.buffer_sizes import (
 )
 from socketlab.measure import figure
 
-
-@pytest.fixture
-def nothing_left() -> Iterator[None]:
-    def descriptors() -> int:
-        return len(os.listdir("/dev/fd")) if os.path.isdir("/dev/fd") else 0
-
-    gc.collect()
-    threads, files = threading.active_count(), descriptors()
-    yield
-    gc.collect()
-    assert threading.active_count() <= threads
-    assert descriptors() <= files
+pytestmark = pytest.mark.usefixtures("nothing_left_at_once")
 
 
 @pytest.fixture(params=["ipv4", "ipv6", "unix"])
@@ -44,7 +30,6 @@ def family(request: pytest.FixtureRequest, has_ipv6: bool) -> str:
     return {"ipv4": "tcp4", "ipv6": "tcp6", "unix": "unix"}[request.param]
 
 
-@pytest.mark.usefixtures("nothing_left")
 class TestMeasuring:
     def test_small_calls_are_slow(self, family: str) -> None:
         """A send of 16 bytes costs nearly as much as one of 16 KiB, a thousand times as many bytes."""

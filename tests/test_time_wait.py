@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import sys
-import threading
 from itertools import pairwise
 
 import pytest
+from leftovers import nothing_left
 
 from socketlab.experiments.closers import TimeWait, Waiting, draw_time_wait, time_wait, time_wait_steps
 from socketlab.measure import figure
@@ -68,13 +67,11 @@ class TestSteps:
 
     @pytest.mark.parametrize("after", [1, 2, 4])
     def test_closed_at_any_step_nothing_is_left(self, after):
-        threads, files = set(threading.enumerate()), len(os.listdir("/dev/fd"))
-        steps = time_wait_steps("reset", 5, seconds=5)
-        for _ in range(after):
-            next(steps)
-        steps.close()
-        assert set(threading.enumerate()) <= threads
-        assert len(os.listdir("/dev/fd")) <= files
+        with nothing_left():
+            steps = time_wait_steps("reset", 5, seconds=5)
+            for _ in range(after):
+                next(steps)
+            steps.close()
 
     @pytest.mark.parametrize(
         ("arguments", "words"),

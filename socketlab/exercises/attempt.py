@@ -6,14 +6,16 @@ A scenario is an ordinary function of an `Attempt`. It makes a conversation read
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import socket
+import stat
 import threading
 import time
 from _socket import socket as _Socket
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from ..handlers import StreamHandler
@@ -220,24 +222,32 @@ def shown(value: object, most: int = 80) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
+def words_of(error: BaseException) -> str:
+    """``ValueError: no such thing``: the type and the first line."""
+    try:
+        words = str(error).strip().splitlines()
+    except Exception:  # a learner's class may have any __str__
+        words = []
+    return f"{type(error).__name__}: {words[0][:200]}" if words else type(error).__name__
+
+
 def _raised(error: BaseException) -> str:
-    words = str(error).splitlines()[0] if str(error).strip() else ""
-    return f"it raised {type(error).__name__}{': ' if words else ''}{words[:200]}"
+    return f"it raised {words_of(error)}"
 
 
 def _sockets() -> set[int]:
     """The descriptors of this process that are sockets; none where the system does not list them."""
-    found: set[int] = set()
     try:
-        names = os.listdir("/proc/self/fd")
-    except OSError:
-        return found
-    for name in names:
-        try:
-            if os.readlink(f"/proc/self/fd/{name}").startswith("socket:"):
-                found.add(int(name))
-        except OSError:
-            continue
+        numbers: Iterable[int] = map(int, os.listdir("/proc/self/fd"))
+    except OSError as exc:
+        if exc.errno != errno.EMFILE:
+            return set()
+        numbers = range(os.sysconf("SC_OPEN_MAX"))  # the answer has taken all, and there is none to look with
+    found: set[int] = set()
+    for number in numbers:
+        with suppress(OSError):
+            if stat.S_ISSOCK(os.fstat(number).st_mode):
+                found.add(number)
     return found
 
 

@@ -5,20 +5,18 @@ forked, every check runs in a child: the fork knows the learner's function with 
 sent anywhere, and costs some milliseconds. The rule is one line, `_CAN_FORK`: Linux, and not elsewhere. (macOS has
 fork, but its frameworks may crash in a child of a process with threads; Windows has none.) There the answer runs in a
 thread: one that hangs is told so at its deadline, asked to end by an exception, and left behind where that is not
-heard.
+heard; one that ends the process, or eats its memory, does so to the kernel.
 
-In the child nothing of the parent's conversations must stay alive: a copy of a connection's descriptor would keep the
-connection open after the parent has closed it. So every descriptor is turned over to /dev/null; the numbers stay taken,
-and a copied socket object that closes one closes nothing that belongs to the answer. Output is caught, there is no
-keyboard, memory has a limit, and signals for the kernel do not reach it (a process group of its own). Its main thread
-watches; if even that one cannot run, because the answer is inside a long call into C, the C thread of `faulthandler`
-writes down where it stands, and the parent ends the whole group.
+This module is the parent's side: it listens for the verdict, gives one where the child cannot, and ends the child with
+all its family. The main thread of the child (module `child`) watches the answer; if even that one cannot run, because
+the answer is inside a long call into C, the child writes down where it stands when SIGUSR1 comes: `faulthandler` does
+that in the signal's handler, in C. What is not caught: a process that an answer has sent into a session of its own
+(setsid) before it killed its own process.
 """
 
 from __future__ import annotations
 
 import builtins
-import faulthandler
 import json
 import os
 import select
@@ -26,11 +24,13 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Callable
-from contextlib import suppress
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
 
 from ..interrupts import Uninterrupted
+from ..trace.own_lines import is_library
+from . import child
 from .definition import TOTAL, Exercise
 from .trial import Trial, line_of
 from .verdict import FAILED, Verdict
@@ -38,8 +38,8 @@ from .verdict import FAILED, Verdict
 _CAN_FORK = sys.platform.startswith("linux") and hasattr(os, "pidfd_open")  # Linux 5.3, Python 3.9
 
 GRACE = 0.15  # seconds after the deadline in which the child puts its verdict together
-MEMORY = 512 * 1024 * 1024  # bytes that an answer may take beyond what the kernel has
-PRINTED, LINES = 400, 6  # characters and lines of what it printed that are kept
+STEP = 0.02  # seconds between two looks whether an interrupt has come
+MOST = 1 << 20  # bytes that are kept of what comes from the child: a verdict has some thousand
 
 
 def check(exercise: Exercise, answer: Callable[..., Any]) -> Verdict:
@@ -52,44 +52,33 @@ def check(exercise: Exercise, answer: Callable[..., Any]) -> Verdict:
 
 def _in_a_child(exercise: Exercise, answer: Callable[..., Any]) -> Verdict:
     began = time.monotonic()
-    with Uninterrupted():
+    with Uninterrupted() as guard:  # an interrupt is looked for, so that it cannot come between fork and kill
         read, write = os.pipe()
-        stalled, dump = os.pipe()
-        pid = _fork()
-        if pid == 0:
-            _be_the_child(exercise, answer, write, dump)
-        os.close(write)
-        os.close(dump)
-        with suppress(OSError):  # both sides do it: whoever comes first
-            os.setpgid(pid, pid)
-    status: int | None = None
-    try:
-        lines = _listen(read, pid, began + TOTAL + GRACE)
-        for line in lines:
-            told = json.loads(line)
-            if "outcome" in told:
-                return Verdict.from_json(line)
-            if "broken" in told:
-                raise RuntimeError(f"the check of {exercise.name} failed itself:\n{told['broken']}")
-        done, ended = os.waitpid(pid, os.WNOHANG)
-        status = ended if done else None
-        where = "" if done else _stood_at(stalled, answer)
-        return _lost(exercise, max(len(lines) - 1, 0), status, where, time.monotonic() - began)
-    finally:
-        with Uninterrupted():
-            for kill in (os.killpg, os.kill):
-                with suppress(ProcessLookupError, PermissionError):
-                    if status is None or kill is os.killpg:
-                        kill(pid, signal.SIGKILL)
-            if status is None:
-                os.waitpid(pid, 0)
+        dump, dumped = os.pipe()
+        try:
+            pid = _fork()
+            if pid == 0:
+                child.run(exercise, answer, write, dumped)
+            try:
+                with suppress(OSError):  # both sides do it: whoever comes first
+                    os.setpgid(pid, pid)
+                os.close(write)
+                os.close(dumped)
+                told = _listen(read, pid, began + TOTAL + GRACE, guard)
+                if guard.came:
+                    raise KeyboardInterrupt
+                return _verdict(exercise, told, pid, dump, time.monotonic() - began)
+            finally:
+                _end(pid)
+        finally:
             os.close(read)
-            os.close(stalled)
+            os.close(dump)
 
 
 def _fork() -> int:
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):  # whatever a program has put there
+            stream.flush()
     with warnings.catch_warnings():
         # Python 3.12 warns of locks that other threads may hold. The child takes none of theirs: it has no output of
         # theirs, imports nothing that is not there yet, and ends without cleaning up.
@@ -97,148 +86,156 @@ def _fork() -> int:
         return os.fork()
 
 
-def _listen(read: int, pid: int, until: float) -> list[str]:
-    """The child's lines, up to its verdict, its end, or the end of its time."""
-    end = os.pidfd_open(pid)  # an answer may have forked children, which keep the pipe open
+def _listen(read: int, pid: int, until: float, guard: Uninterrupted) -> list[dict[str, Any]]:
+    """What the child tells, up to its verdict, its end, the end of its time, or an interrupt.
+
+    An answer may write into the pipe as well: what is no message is passed over.
+    """
+    told: list[dict[str, Any]] = []
+    try:
+        end = os.pidfd_open(pid)  # an answer may have forked children, which keep the pipe open
+    except ProcessLookupError:  # over, and collected by somebody else in this process
+        end = os.open(os.devnull, os.O_RDONLY)  # always ready
     try:
         poll = select.poll()
         poll.register(read, select.POLLIN)
         poll.register(end, select.POLLIN)
-        data = b""
-        while (left := until - time.monotonic()) > 0:
-            ready = [fd for fd, _ in poll.poll(left * 1000)]
+        rest = b""
+        while (left := until - time.monotonic()) > 0 and not guard.came:
+            ready = [fd for fd, _ in poll.poll(min(left, STEP) * 1000)]
             if read in ready:
                 chunk = os.read(read, 65536)
-                data += chunk
                 if not chunk:  # nobody can tell anything more: wait for its end
                     poll.unregister(read)
-                elif data.endswith(b"\n") and not data.splitlines()[-1].startswith(b'{"began"'):
+                *lines, rest = (rest + chunk)[-MOST:].split(b"\n")
+                told += filter(None, map(_message, lines))
+                if told and "began" not in told[-1]:
                     break
             elif end in ready:
                 break
     finally:
         os.close(end)
-    return data.decode(errors="replace").splitlines()
+    return told
 
 
-def _lost(exercise: Exercise, number: int, status: int | None, where: str, seconds: float) -> Verdict:
-    """The verdict on an answer that took the whole process with it, or kept it from running."""
-    names = tuple(exercise.scenarios)
-    expected = f"{exercise.wants} returns"
-    if status is None:
+def _message(line: bytes) -> dict[str, Any] | None:
+    if not line.startswith(b'{"'):
+        return None
+    try:
+        told = json.loads(line)
+        if "exercise" in told:
+            return {"verdict": Verdict.from_json(line.decode())}
+        return told if {"began", "broken", "forks"} & set(told) else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _verdict(exercise: Exercise, told: list[dict[str, Any]], pid: int, dump: int, seconds: float) -> Verdict:
+    """What the child has said, or what is to be said of an answer that kept it from saying anything."""
+    last = told[-1] if told else {}
+    if "verdict" in last:
+        return last["verdict"]  # type: ignore[no-any-return]
+    if "broken" in last:
+        raise RuntimeError(f"the check of {exercise.name} failed itself:\n{last['broken']}")
+    came, where = "", ""
+    if "forks" in last:
+        came = f"it had forked {child.FORKS} processes"
+        key, cause = "forks-on", "It forks without end: each child goes on in the same loop, and forks as well."
+        advice = "Let the child leave, with os._exit, where its own work is done."
+    elif (ended := _end_of(pid)) is None:
+        came, where = f"nothing within {TOTAL:.1f} s", _stood_at(pid, dump)
+        key = "holds-everything"
         cause = "It is inside one long computation or call, in which no other thread of the process can run."
         advice = "Do the work in pieces, and look at what ends it."
-        return Verdict(
-            exercise.name, FAILED, names, number, expected, f"nothing within {TOTAL:.1f} s", where, "holds-everything",
-            cause, advice, seconds=seconds,
-        )  # fmt: skip
-    if os.WIFSIGNALED(status):
-        came = f"the process was ended by {signal.Signals(os.WTERMSIG(status)).name}"
+    elif ended == child.LOST:
+        came = "the pipe to the check was closed"
+        key, cause = "closes-others", "It closed descriptors that it did not open; others are using those numbers."
+        advice = "Close what you have opened, through the object that it belongs to: sock.close()."
     else:
-        came = f"the process ended with status {os.waitstatus_to_exitcode(status)}"
+        name = signal.Signals(-ended).name if -ended in set(signal.Signals) else f"status {ended}"
+        verb = "was stopped by" if name in ("SIGSTOP", "SIGTSTP") else "was ended by" if ended < 0 else "ended with"
+        came = f"the process {verb} {name}"
+        key = "ends-process"
+        cause = "It ended the process that it ran in: in a notebook that would have been the kernel."
+        advice = "Return a value or raise an exception."
+    number = int(next((one["began"] for one in reversed(told) if "began" in one), 0))
     return Verdict(
-        exercise.name, FAILED, names, number, expected, came, "", "ends-process",
-        "It ended the process that it ran in: in a notebook that would have been the kernel.",
-        "Return a value or raise an exception.", seconds=seconds,
+        exercise.name, FAILED, tuple(exercise.scenarios), number, f"{exercise.wants} returns", came, where, key, cause,
+        advice, seconds=seconds,
     )  # fmt: skip
 
 
-def _stood_at(stalled: int, answer: Callable[..., Any]) -> str:
-    """The answer's line in what faulthandler wrote down; "" where it did not."""
+def _end_of(pid: int) -> int | None:
+    """The exit status of a child, minus the signal's number where one ended or stopped it, None while it runs.
+
+    It is only looked at: as long as nobody has collected it, its number is not given to somebody else.
+    """
+    try:
+        found = os.waitid(os.P_PID, pid, os.WEXITED | os.WSTOPPED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:  # collected already: this process ignores SIGCHLD, or waits for any child
+        return 0
+    if found is None:
+        return None
+    return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
+
+
+def _stood_at(pid: int, dump: int) -> str:
+    """The innermost line of the answer in what faulthandler writes down; "" where it does not."""
+    os.kill(pid, signal.SIGUSR1)
     poll = select.poll()
-    poll.register(stalled, select.POLLIN)
-    text = os.read(stalled, 65536).decode(errors="replace") if poll.poll(50) else ""
-    code = getattr(answer, "__code__", None)
-    for line in text.splitlines():
-        file, _, rest = line.strip().removeprefix('File "').partition('", line ')
-        if code is not None and file == code.co_filename and rest:
-            return line_of(file, int(rest.split()[0]))
+    poll.register(dump, select.POLLIN)
+    text = ""
+    while poll.poll(40):  # milliseconds of silence
+        text += os.read(dump, 65536).decode(errors="replace")
+        for line in text.splitlines()[: text.count("\n")]:
+            file, _, rest = line.strip().removeprefix('File "').partition('", line ')
+            if rest and not is_library(file):
+                return line_of(file, int(rest.split()[0]))
     return ""
 
 
-# -- in the child ------------------------------------------------------------------------------------------------------
+def _end(pid: int) -> None:
+    """End a child with all its family, and collect it."""
+    with suppress(ProcessLookupError, PermissionError):
+        if _end_of(pid) is None:
+            os.kill(pid, signal.SIGSTOP)  # it forks no more, and what its children leave behind becomes its own
+            seen: set[int] = set()
+            while family := set(_children(pid)) - seen:
+                for one in family:
+                    with suppress(ProcessLookupError, PermissionError):
+                        os.kill(one, signal.SIGKILL)
+                seen |= family
+    for kill in (os.killpg, os.kill):
+        with suppress(ProcessLookupError, PermissionError):
+            kill(pid, signal.SIGKILL)
+    with suppress(ChildProcessError):
+        os.waitpid(pid, 0)
 
 
-def _be_the_child(exercise: Exercise, answer: Callable[..., Any], write: int, dump: int) -> NoReturn:
-    try:
-        own = os.getpid()
-
-        def tell(line: str) -> None:
-            if os.getpid() == own:  # a child that the answer forked has nothing to tell
-                os.write(write, line.encode() + b"\n")
-
-        _leave_the_kernel(write, dump)
-        printed = _Printed()
-        sys.stdout = sys.stderr = printed
-        builtins.input = _no_keyboard
-        faulthandler.dump_traceback_later(TOTAL + GRACE / 2, file=dump)
-        trial = Trial(
-            exercise, answer, began=lambda number: tell(json.dumps({"began": number})), printed=lambda: printed.kept
-        )
-        tell(trial.run().to_json())
-    except BaseException:
-        import traceback
-
-        with suppress(BaseException):
-            os.write(write, json.dumps({"broken": traceback.format_exc()}).encode() + b"\n")
-    finally:
-        os._exit(0)
-
-
-def _leave_the_kernel(*keep: int) -> None:
-    """A process group of its own, no descriptor of the parent's, no signal meant for it, and a limit to memory."""
-    import resource
-
-    os.setpgid(0, 0)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.set_wakeup_fd(-1)
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for name in os.listdir("/proc/self/fd"):
-        if int(name) not in (*keep, nothing):
-            with suppress(OSError):
-                os.dup2(nothing, int(name), inheritable=int(name) <= 2)
-    with open("/proc/self/statm", encoding="ascii") as file:
-        size = int(file.read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY, size + MEMORY))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-class _Printed:
-    """Where the answer's output goes: the beginning is kept."""
-
-    encoding = "utf-8"
-
-    def __init__(self) -> None:
-        self._kept, self._size = "", 0
-
-    def write(self, text: str) -> int:
-        if len(self._kept) < PRINTED:
-            self._kept += text[: PRINTED - len(self._kept)]
-        self._size += len(text)
-        return len(text)
-
-    @property
-    def kept(self) -> str:
-        """What is shown of it."""
-        lines = self._kept.splitlines()
-        text = "\n".join(lines[:LINES])
-        more = len(self._kept) < self._size or len(lines) > LINES
-        return f"{text}\n… {self._size:,} characters" if more else text
-
-    def flush(self) -> None:
-        pass
-
-    def isatty(self) -> bool:
-        return False
-
-
-def _no_keyboard(prompt: object = "") -> str:
-    raise EOFError("a check has no keyboard: use the arguments that the function is given")
+def _children(pid: int) -> Iterator[int]:
+    """The descendants of a process, children first (proc(5), /proc/pid/task/tid/children)."""
+    with suppress(OSError):
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with suppress(OSError), open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as file:
+                for one in map(int, file.read().split()):
+                    yield one
+                    yield from _children(one)
 
 
 # -- a thread, where there is no fork ----------------------------------------------------------------------------------
 
 
 def _in_a_thread(exercise: Exercise, answer: Callable[..., Any]) -> Verdict:
-    return Trial(exercise, answer).run()
+    with _without_keyboard():
+        return Trial(exercise, answer).run()
+
+
+@contextmanager
+def _without_keyboard() -> Iterator[None]:
+    """While a check runs nobody can type: `input` would wait for a line that is never asked for."""
+    usual = builtins.input
+    builtins.input = child.no_keyboard
+    try:
+        yield
+    finally:
+        builtins.input = usual

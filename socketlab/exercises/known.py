@@ -6,12 +6,13 @@ something to say: what the answer did last.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 
 from ..trace.events import OUT
 from .attempt import shown
 from .definition import Diagnosis, Misconception
-from .seen import Seen
+from .seen import NO_THREAD, Seen
 
 KNOWN: list[Misconception] = []
 
@@ -33,12 +34,35 @@ def exits(seen: Seen) -> str | None:
 
 @_known("out-of-memory", "Keep what you need and no more: read in pieces, and stop at a limit.")
 def out_of_memory(seen: Seen) -> str | None:
-    return "It asked for more memory than an answer needs (the limit is 512 MiB)." if seen.raised(MemoryError) else None
+    if not seen.raised(MemoryError) and not isinstance(seen.accident, MemoryError):
+        return None
+    return "It asked for more memory than an answer needs (the limit is 512 MiB)."
+
+
+@_known("out-of-descriptors", "Close each socket when you are done with it: `with` does it, also after an error.")
+def out_of_descriptors(seen: Seen) -> str | None:
+    if not seen.lacked(errno.EMFILE, errno.ENFILE):
+        return None
+    return "It opened sockets or files until the process had no descriptor left (EMFILE)."
+
+
+@_known("out-of-threads", "Start as many threads as there is work at the same time, and let them end.")
+def out_of_threads(seen: Seen) -> str | None:
+    if not any(str(one) == NO_THREAD for one in (seen.error, seen.accident) if isinstance(one, RuntimeError)):
+        return None
+    return "It started threads until the system gave no more."
 
 
 @_known("replaces-socket", "Leave the module as it is: every other program in this process uses it too.")
 def replaces_socket(seen: Seen) -> str | None:
     return f"It replaced {', '.join(seen.patched)}." if seen.patched else None
+
+
+@_known("closes-others", "Close a socket with its own close(); its descriptor may belong to somebody else by then.")
+def closes_others(seen: Seen) -> str | None:
+    if not isinstance(seen.accident, OSError) or seen.accident.errno != errno.EBADF:
+        return None
+    return "It closed a descriptor behind the back of the socket object that it belongs to."
 
 
 @_known("str-for-bytes", "Encode before you send, text.encode(); decode after you have received all of it.")

@@ -16,6 +16,8 @@ from ..trace.waiting import Waiting
 #: Looks at a socket: they tell nothing about what an answer does with it.
 LOOKS = frozenset(("fileno", "getsockname", "getpeername", "getsockopt", "gettimeout", "getblocking"))
 
+NO_THREAD = "can't start new thread"  #: what the RuntimeError says where the system gives no thread
+
 
 @dataclass
 class Seen:
@@ -41,7 +43,8 @@ class Seen:
     left_open: int = 0  #: sockets that it opened, and neither closed nor returned
     unclosed: int = 0  #: sockets that were closed by the garbage collector alone
     threads: tuple[str, ...] = ()  #: that it started and left running
-    patched: tuple[str, ...] = ()  #: names of the module socket, or of its class, that it has replaced
+    patched: tuple[str, ...] = ()  #: names of the module socket, its class, or of builtins, … that it has replaced
+    accident: Exception | None = None  #: what the check itself ran into afterwards: no memory, no descriptor left
     printed: str = ""
 
     def made(self, *names: str) -> list[Event]:
@@ -82,3 +85,7 @@ class Seen:
     def raised(self, *kinds: type[BaseException]) -> bool:
         """Whether the answer raised one of these, the last time that it was called."""
         return isinstance(self.error, kinds or (BaseException,))
+
+    def lacked(self, *errors: int) -> bool:
+        """Whether the answer, or the check after it, met an OSError with one of these numbers."""
+        return any(isinstance(one, OSError) and one.errno in errors for one in (self.error, self.accident))

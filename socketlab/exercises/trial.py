@@ -7,8 +7,8 @@ that is, and who makes sure that it ends, is for `isolation` to say.
 
 from __future__ import annotations
 
+import errno
 import linecache
-import socket
 import sys
 import threading
 import time
@@ -26,16 +26,19 @@ from ..trace.own_lines import is_library, own_line
 from ..trace.system_call import RUNNING, system_call
 from ..trace.waiting import waiting
 from . import known
-from .attempt import ANSWER, PEER, Attempt, Raised, Unmet
+from .attempt import ANSWER, PEER, Attempt, Raised, Unmet, words_of
 from .definition import TOTAL, Exercise, Scenario
-from .seen import LOOKS, Seen
+from .seen import LOOKS, NO_THREAD, Seen
+from .surface import of_all_others, of_sockets
 from .verdict import FAILED, NOT_ATTEMPTED, PASSED, Verdict
 
+ROOM = 1 << 24  # bytes that have to be there for a scenario to begin
 EVENTS = 2000  # calls of a scenario that are recorded: an answer that spins makes a million a second
 
 
 class Trial:
-    """One run of all scenarios. `began` is called with the number of each scenario before it begins."""
+    """One run of all scenarios. `began` is called with the number of each scenario before it begins, `short` where
+    memory, threads or descriptors have come to an end: it may provide what it takes to tell of that."""
 
     def __init__(
         self,
@@ -44,20 +47,31 @@ class Trial:
         *,
         began: Callable[[int], object] = lambda number: None,
         printed: Callable[[], str] = lambda: "",
+        short: Callable[[], object] = lambda: None,
     ) -> None:
         self.exercise, self.function = exercise, function
-        self.began, self.printed = began, printed
+        self.began, self.printed, self.short = began, printed, short
+        self.seen = Seen()
+        self._others = of_all_others()
 
     def run(self) -> Verdict:
         """Raises what a scenario raises that is itself in error; whatever the answer does becomes a verdict."""
         start = time.monotonic()
         names = tuple(self.exercise.scenarios)
         for number, (name, scenario) in enumerate(self.exercise.scenarios.items()):
-            self.began(number)
             limit = min(self.exercise.deadline, TOTAL - (time.monotonic() - start))
-            seen, failed = self._try(name, scenario, max(limit, 0.05))
+            self.seen = Seen(scenario=name)
+            self.began(number)
+            try:
+                bytearray(ROOM)  # without memory, Thread.start would wait for ever for a thread that never begins
+                failed = self._try(scenario, max(limit, 0.05))
+            except Exception as exc:
+                if not self._is_of_the_answer(exc):
+                    raise
+                failed = True
+            seen = self.seen
             took = time.monotonic() - start
-            if failed and isinstance(seen.error, NotImplementedError) and not seen.calls:
+            if failed and number == 0 and isinstance(seen.error, NotImplementedError) and not seen.calls:
                 return Verdict(self.exercise.name, NOT_ATTEMPTED, names, seconds=took)
             if failed:
                 key, cause, advice = diagnose(self.exercise, seen)
@@ -67,9 +81,9 @@ class Trial:
                 )  # fmt: skip
         return Verdict(self.exercise.name, PASSED, names, len(names), seconds=time.monotonic() - start)
 
-    def _try(self, name: str, scenario: Scenario, limit: float) -> tuple[Seen, bool]:
-        """One scenario: what was seen, and whether it failed."""
-        seen = Seen(scenario=name)
+    def _try(self, scenario: Scenario, limit: float) -> bool:
+        """One scenario: whether it failed. What was seen of it is in `seen`."""
+        seen = self.seen
         attempt = Attempt(self.function, self.exercise.wants, seen)
         trouble: list[BaseException] = []
         seen_trace = trace(events=EVENTS)
@@ -86,14 +100,16 @@ class Trial:
         others = set(threading.enumerate())
         thread = threading.Thread(target=body, name=ANSWER, daemon=True)
         with _unclosed_sockets(seen), seen_trace:
-            before = _surface()
-            thread.start()
-            thread.join(limit)
-            if thread.is_alive():
-                _look_at(thread, seen)
-                seen = replace(seen)  # what it does from now on does not count
-                _ask_to_end(thread)  # or it would take the interpreter from those who look at what was seen
-            seen.patched = _replaced(before)
+            sockets = of_sockets()
+            try:
+                thread.start()
+                thread.join(limit)
+                if thread.is_alive():
+                    _look_at(thread, seen)
+                    self.seen = seen = replace(seen)  # what it does from now on does not count
+                    _ask_to_end(thread)  # or it would take the interpreter from those who look at what was seen
+            finally:
+                seen.patched = (*sockets.put_back(), *self._others.put_back())
             seen.events = tuple(seen_trace.events)
         new = [one for one in threading.enumerate() if one not in others and one is not thread]
         seen.threads = tuple(one.name for one in new if not one.name.startswith(PEER))
@@ -102,8 +118,8 @@ class Trial:
         if seen.timed_out:
             seen.expected = seen.expected or f"{self.exercise.wants} returns"
             seen.came = f"nothing within {limit:.1f} s"
-            return seen, True
-        return seen, self._failed(trouble, seen)
+            return True
+        return self._failed(trouble, seen)
 
     def _failed(self, trouble: list[BaseException], seen: Seen) -> bool:
         for problem in trouble:
@@ -117,8 +133,24 @@ class Trial:
         if not trouble and seen.unclosed:
             seen.expected, seen.came = "every socket is closed by the answer", "the garbage collector closed one"
         if not trouble and seen.patched:
-            seen.expected, seen.came = "the module socket as it was", "it was changed"
+            module = seen.patched[0].partition(".")[0]
+            seen.expected, seen.came = f"the module {module} as it was", "it was changed"
         return bool(trouble or seen.unclosed or seen.patched)
+
+    def _is_of_the_answer(self, exc: Exception) -> bool:
+        """Whether the check could not go on because of what the answer has done to its process."""
+        self.short()
+        seen = self.seen
+        seen.patched = (*seen.patched, *self._others.put_back())
+        taken = isinstance(exc, OSError) and exc.errno in (errno.EMFILE, errno.EBADF, errno.ENOMEM)
+        ours = not (taken or seen.patched or isinstance(exc, MemoryError) or str(exc) == NO_THREAD)
+        if not ours:
+            seen.accident = exc
+            seen.expected = seen.expected or f"{self.exercise.wants} returns"
+            seen.came = seen.came or f"what the check did next raised {words_of(exc)}"
+            if seen.error is not None:
+                seen.line = seen.line or raised_at(seen.error)
+        return not ours
 
 
 def diagnose(exercise: Exercise, seen: Seen) -> tuple[str, str, str]:
@@ -202,15 +234,3 @@ def _unclosed_sockets(seen: Seen) -> Iterator[None]:
 
         warnings.showwarning = noted
         yield
-
-
-def _surface() -> dict[str, Any]:
-    """The module socket and its class, name by name."""
-    names = {f"socket.{name}": value for name, value in vars(socket).items() if not name.startswith("__")}
-    of_class = {f"socket.socket.{name}": value for name, value in vars(socket.socket).items()}
-    return {**names, **of_class}
-
-
-def _replaced(before: dict[str, Any]) -> tuple[str, ...]:
-    now = _surface()
-    return tuple(name for name in sorted({*before, *now}) if before.get(name) is not now.get(name))

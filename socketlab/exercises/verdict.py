@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+import re
+from dataclasses import asdict, dataclass, field, fields
 
 NOT_ATTEMPTED, PASSED, FAILED = "not attempted", "passed", "failed"
+
+# What no page and no terminal shows as it is: control characters, halves of surrogate pairs, changes of direction.
+_UNSHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,12 @@ class Verdict:
     advice: str = ""
     printed: str = ""
     seconds: float = field(default=0.0, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if isinstance(value, str):
+                object.__setattr__(self, one.name, _UNSHOWN.sub("\N{REPLACEMENT CHARACTER}", value))
 
     @property
     def passed(self) -> bool:
@@ -76,8 +86,8 @@ class Verdict:
     def from_json(cls, text: str) -> Verdict:
         """Raises ValueError for what is no verdict."""
         try:
-            fields = json.loads(text)
-            return cls(**{**fields, "scenarios": tuple(fields["scenarios"])})
+            told = json.loads(text)
+            return cls(**{**told, "scenarios": tuple(told["scenarios"])})
         except (TypeError, KeyError) as exc:
             raise ValueError(f"this is no verdict: {text[:80]!r}") from exc
 

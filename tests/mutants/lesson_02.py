@@ -316,6 +316,11 @@ def keeps_them_in_a_list(candidates: Any, timeout: Any) -> Any:
     raise OSError("nobody answers")
 
 
+@mutant("connect_any", "raised")
+def uses_a_name_that_is_not_there(candidates: Any, timeout: Any) -> Any:
+    return connect_each(candidates, timeout)  # type: ignore[name-defined]  # noqa: F821
+
+
 @unusual("connect_any")
 class Dialer:
     """Called as a function is; the stack closes what has not been taken out of it."""

@@ -161,7 +161,7 @@ def udp_number(seen: Seen) -> str | None:
 def udp_closed(seen: Seen) -> str | None:
     if "closed one" not in seen.came:
         return None
-    return "The socket that it returned is closed: a `with` block closes at its end, also when a return leaves it."
+    return "The socket that it returned is closed: a with block closes at its end, also when a return leaves it."
 
 
 @udp_socket.misconception("stream", advice="Ask for the type SOCK_DGRAM.")
@@ -175,7 +175,7 @@ def udp_stream(seen: Seen) -> str | None:
 def udp_proto(seen: Seen) -> str | None:
     if seen.came != "proto 0":
         return None
-    return "Its proto is 0: the kernel took the usual protocol, but the object says what you asked for, and 0 is that."
+    return "Its proto is 0: the kernel took UDP, but the object repeats what was asked for, and that was nothing."
 
 
 @udp_socket.misconception("other-protocol", advice="Take the protocol that carries datagrams: the panel names it.")
@@ -260,7 +260,7 @@ def runs_out(attempt: Attempt, n: int, *, leaves: int) -> None:
     attempt.nothing_left_open()
 
 
-@pairs.misconception("nested", advice="`extend` a list by a pair (or `+=`): `append` adds the pair as one thing.")
+@pairs.misconception("nested", advice="Extend the list by each pair (+= does it): append adds the pair as one thing.")
 def pairs_nested(seen: Seen) -> str | None:
     return "The list has tuples in it, two sockets in each." if seen.facts.get("nested") else None
 
@@ -278,7 +278,7 @@ def pairs_repeated(seen: Seen) -> str | None:
 def pairs_closed(seen: Seen) -> str | None:
     if not seen.facts.get("closed"):
         return None
-    return "It returned closed sockets: `with` and `finally` close at the end in any case, also after a success."
+    return "It returned closed sockets: with and finally close at the end in any case, also after a success."
 
 
 @pairs.misconception("alone", advice="Make them with socketpair(): it joins the two.")
@@ -288,14 +288,14 @@ def pairs_alone(seen: Seen) -> str | None:
     return "Its sockets have no peers: socket.socket() makes one end, and nobody has joined it to another."
 
 
-@pairs.misconception("error-swallowed", advice="End the `except` block with a bare `raise`.")
+@pairs.misconception("error-swallowed", advice="End the except block with a bare raise.")
 def pairs_swallowed(seen: Seen) -> str | None:
     if not (seen.returned and seen.failed("OSError")):
         return None
     return "socketpair() raised EMFILE, and it returned all the same: its caller takes that for success."
 
 
-@pairs.misconception("leaks-on-error", advice="try around the loop; on an error close what has been made, then raise.")
+@pairs.misconception("leaks-on-error", advice="Put a try around the loop; on an error close what is there, then raise.")
 def pairs_leaks(seen: Seen) -> str | None:
     if not (seen.left_open and seen.failed("OSError")):
         return None
@@ -377,7 +377,7 @@ def renew_same(seen: Seen) -> str | None:
 def renew_closed(seen: Seen) -> str | None:
     if "closed one" not in seen.came:
         return None
-    return "The object that it returned is closed: a `with` block closes at its end, also when a return leaves it."
+    return "The object that it returned is closed: a with block closes at its end, also when a return leaves it."
 
 
 @renew.misconception("closed-first", advice="detach() instead of close(): it gives the number to you, not back.")
@@ -468,7 +468,7 @@ def lent_nothing(attempt: Attempt) -> None:
 def kind_closes(seen: Seen) -> str | None:
     if not (seen.facts.get("gone") and seen.made("close")):
         return None
-    return "It closed the number, which was only lent: `with` and close() close it for its owner as well."
+    return "It closed the number, which was only lent: with and close() close it for its owner as well."
 
 
 @kind_of.misconception("destroyed-with-it", advice="Let the object forget the number before it ends: detach().")

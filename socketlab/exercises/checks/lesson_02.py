@@ -365,7 +365,7 @@ def fails_silently(seen: Seen) -> str | None:
 
 @connect_any.misconception("error-forgotten", advice="Give it another name inside the block: last = error.")
 def error_forgotten(seen: Seen) -> str | None:
-    if not seen.raised(NameError):
+    if seen.facts.get("answers", True) or not seen.raised(NameError):
         return None
     return "Python forgets the name in `except … as` when the block ends; after the loop it is not there any more."
 
