@@ -81,8 +81,8 @@ def host_words(size: int, order: str = sys.byteorder) -> str:
     to_network, to_host = _FUNCTIONS[size]
     names = f"{to_network}() and {to_host}()"
     if order == BIG:
-        return f"this machine is big-endian, as the network is: {names} change nothing"
-    return f"this machine is little-endian: {names} turn the {size} bytes around"
+        return f"big-endian, as the network is: {names} change nothing"
+    return f"little-endian: {names} turn the {size} bytes around"
 
 
 def _cells(data: bytes) -> str:
@@ -134,6 +134,8 @@ class ByteOrderPanel(Panel):
             control.observe(weakly(self._pass), names="value")
         for control in (self.number, self.size):
             control.layout.width, control.layout.max_width = "230px", FITS
+        for toggle in (self.writer, self.reader):
+            toggle.layout.margin = "2px 24px 2px 2px"  # or the two pairs look like four of one kind
         self.shown = widgets.HTML()
         self.passage = Passage(number)
         self._pass()
