@@ -140,7 +140,9 @@ def pack_digits(seen: Seen) -> str | None:
     return "The number is there as digits, one byte for each: its length changes with its value, so no reader knows it."
 
 
-@pack_header.misconception("padding", advice="Begin the format with `!`: network order, standard sizes, no padding.")
+@pack_header.misconception(
+    "padding", advice="Begin the format with an exclamation mark: network order, standard sizes, no padding."
+)
 def pack_padding(seen: Seen) -> str | None:
     packed = bytes_of(seen)
     if packed is None or len(packed) != struct.calcsize("BIH"):
@@ -152,7 +154,7 @@ def pack_padding(seen: Seen) -> str | None:
 
 
 @pack_header.misconception(
-    "little-endian", advice="Begin the format with `!`: the largest part of a number goes first."
+    "little-endian", advice="Begin the format with an exclamation mark: the largest part of a number goes first."
 )
 def pack_little(seen: Seen) -> str | None:
     packed, header = bytes_of(seen), seen.facts.get("header", (0, 0, 0))
@@ -162,7 +164,7 @@ def pack_little(seen: Seen) -> str | None:
 
 
 @pack_header.misconception(
-    "one-turned-around", advice="Take either htonl() with the machine's order, or `!`; not both."
+    "one-turned-around", advice="Take either htonl() with the machine's order, or the exclamation mark; not both."
 )
 def pack_turned(seen: Seen) -> str | None:
     packed, header = bytes_of(seen), seen.facts.get("header", (0, 0, 0))
@@ -250,7 +252,9 @@ def unpack_believes(seen: Seen) -> str | None:
     )
 
 
-@unpack_header.misconception("native", advice="Begin the format with `!`: without it the sizes are the C compiler's.")
+@unpack_header.misconception(
+    "native", advice="Begin the format with an exclamation mark: without it the sizes are the C compiler's."
+)
 def unpack_native(seen: Seen) -> str | None:
     if not (seen.raised(struct.error) and "10 bytes" in str(seen.error)):
         return None
@@ -265,7 +269,7 @@ def unpack_other(seen: Seen) -> str | None:
     return f"It raised {name}, which is no ValueError: who calls it would have to know how it is made inside."
 
 
-@unpack_header.misconception("little-endian", advice='Read all of them in the order of the network: `!`, or "big".')
+@unpack_header.misconception("little-endian", advice='Read all of them in the order of the network, "big".')
 def unpack_little(seen: Seen) -> str | None:
     data, came = seen.facts.get("data", b""), numbers(seen)
     if came is None or len(data) != SIZE or came == seen.facts.get("header"):
