@@ -166,7 +166,10 @@ def _place(address: Any) -> str:
 
 
 def grade(places: list[str], jobs: int, seconds: float, mebibytes: int, csv: str | None, junit: str | None) -> int:
-    """Grade notebooks, print the table and write the files. Returns 0, 1 for none to grade, 2 for bad arguments."""
+    """Grade notebooks, print the table and write the files.
+
+    Returns 0; 1 where there is none to grade, 2 for bad arguments, 130 when interrupted, as a shell has it.
+    """
     from socketlab.grading import grade as graded
     from socketlab.grading import notebooks_in, report
 
@@ -185,11 +188,15 @@ def grade(places: list[str], jobs: int, seconds: float, mebibytes: int, csv: str
                 print(line, end=end, file=sys.stderr, flush=True)
 
         grades = graded(paths, jobs=jobs, seconds=seconds, memory=mebibytes << 20, graded=progress)
-        print(report.table(grades))
+        table = report.table(grades)
+        print(table.encode(sys.stdout.encoding or "utf-8", "replace").decode(sys.stdout.encoding or "utf-8"))
         for file, write in ((csv, report.as_csv), (junit, report.as_junit)):
             if file is not None:
                 with open(file, "w", encoding="utf-8") as out:
                     out.write(write(grades))
+    except KeyboardInterrupt:
+        print("\ngrade: stopped; nothing was written", file=sys.stderr)
+        return 130
     except (OSError, ValueError) as exc:
         print(f"grade: {exc}", file=sys.stderr)
         return 2

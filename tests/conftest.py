@@ -1,4 +1,4 @@
-"""What several test files need: a browser where there is one, IPv6 where it works, and that nothing is left behind."""
+"""What several test files need: a browser, the kinds of sockets that work here, and that nothing is left behind."""
 
 from __future__ import annotations
 
@@ -30,6 +30,16 @@ def has_ipv6() -> bool:
     except OSError:
         return False
     return True
+
+
+@pytest.fixture(params=["ipv4", "ipv6", "unix"])
+def stream_kind(request: pytest.FixtureRequest, has_ipv6: bool) -> str:
+    """Each kind of stream that this machine has."""
+    if request.param == "ipv6" and not has_ipv6:
+        pytest.skip("::1 cannot be bound here")
+    if request.param == "unix" and not hasattr(socket, "AF_UNIX"):
+        pytest.skip("no Unix sockets here")
+    return str(request.param)
 
 
 @pytest.fixture(scope="module")

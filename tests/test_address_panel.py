@@ -21,13 +21,14 @@ import pytest
 from needs import missing
 from patience import until
 
-from socketlab.panels import address, address_hosts
+from socketlab.panels import address
 from socketlab.panels.address import OWN, AddressPanel
-from socketlab.panels.address_errors import MEANINGS, explain
-from socketlab.panels.address_hints import EXAMPLES, FLAGS, NAME_FLAGS
-from socketlab.panels.address_hosts import host_leaves, is_localhost, is_numeric, modules, name_leaves, service_leaves
-from socketlab.panels.address_lookups import MOST, Lookups
-from socketlab.panels.address_model import (
+from socketlab.panels.addresses import hosts as address_hosts
+from socketlab.panels.addresses.errors import MEANINGS, explain
+from socketlab.panels.addresses.hints import EXAMPLES, FLAGS, NAME_FLAGS
+from socketlab.panels.addresses.hosts import host_leaves, is_localhost, is_numeric, modules, name_leaves, service_leaves
+from socketlab.panels.addresses.lookups import MOST, Lookups
+from socketlab.panels.addresses.model import (
     Answer,
     Question,
     Row,
@@ -38,9 +39,9 @@ from socketlab.panels.address_model import (
     try_out,
     value,
 )
-from socketlab.panels.address_pictures import SHOWN, answer_picture, name_picture, refusal_picture, waiting_picture
-from socketlab.panels.address_remarks import fields, in_ascii, order, remarks
-from socketlab.panels.conversation import families
+from socketlab.panels.addresses.pictures import SHOWN, answer_picture, name_picture, refusal_picture, waiting_picture
+from socketlab.panels.addresses.remarks import fields, in_ascii, order, remarks
+from socketlab.panels.talks.conversation import families
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -211,9 +212,9 @@ class TestWhatStays:
             missing("strace", "apt-get install strace")
         script = """if True:
             import itertools, socket
-            from socketlab.panels.address_hints import EXAMPLES, FLAGS, NAME_FLAGS
-            from socketlab.panels.address_hosts import hosts, name_leaves
-            from socketlab.panels.address_model import Question, number, service, value
+            from socketlab.panels.addresses.hints import EXAMPLES, FLAGS, NAME_FLAGS
+            from socketlab.panels.addresses.hosts import hosts, name_leaves
+            from socketlab.panels.addresses.model import Question, number, service, value
             fields = [(value(host), service(port)) for host, port, _, _ in EXAMPLES.values()]
             fields += [(name, 80) for name in [*hosts().families][:5] + ["localhost.", "a.localhost"]]
             asked = 0

@@ -10,12 +10,12 @@ from functools import partial
 import patience
 import pytest
 
-from socketlab.experiments.door import ACCEPTED, HALF_IN, OUTSIDE, QUEUED, Client, ListenQueue
+from socketlab.experiments.doors.door import ACCEPTED, HALF_IN, OUTSIDE, QUEUED, Client, ListenQueue
 from socketlab.panels.backlog import BacklogPanel
-from socketlab.panels.door_picture import door_picture
+from socketlab.panels.drawing.door import door_picture
 
 pytestmark = pytest.mark.usefixtures("nothing_left_at_once")
-until = partial(patience.until, seconds=20.0)
+until = partial(patience.until, seconds=20.0)  # a SYN is sent again after 1, 2 and 4 s
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="a full queue drops SYNs, and is told, on Linux")
 
@@ -126,6 +126,9 @@ class TestPicture:
     def test_what_the_picture_says_is_said_in_words_too(self):
         label = re.search('aria-label="(.*?)"', door_picture(MIXED)).group(1)
         assert label == "1 outside, 1 half in, 1 failed, 2 of 2 seats taken, 1 accepted"
+
+    def test_a_narrow_page_begins_at_the_present(self, panel):
+        assert '<div style="direction:rtl;overflow-x:auto' in panel.picture(MIXED)
 
 
 class TestWords:

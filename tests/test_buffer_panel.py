@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 import patience
 import pytest
 
-from socketlab.experiments.flow import FASTEST, KEPT, Flow, FlowState, Look, flow_steps
+from socketlab.experiments.buffers.flow import FASTEST, KEPT, Flow, FlowState, Look, flow_steps
 from socketlab.panels.buffer import BUFFERS, RATES, BufferPanel
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -72,7 +72,7 @@ class TestFlow:
         assert state.blocked == 0
 
     def test_remembers_so_many_seconds(self, flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("socketlab.experiments.flow.KEPT", 0.2)
+        monkeypatch.setattr("socketlab.experiments.buffers.flow.KEPT", 0.2)
         state = self.states(lambda state: state.now > 0.6, lambda: None)
         assert state.now - state.looks[0].t <= 0.3
         times = [look.t for look in state.looks]
@@ -147,6 +147,10 @@ class TestWords:
         assert "nan" not in picture
         for limit in result.granted:
             assert f"as granted: {limit:,} bytes" in picture
+
+    def test_a_narrow_page_begins_at_the_present(self, panel: BufferPanel) -> None:
+        """What somebody has scrolled is undone by the next picture, twelve times a second."""
+        assert panel.picture(state((0.0, 0, 0, False))).count('<div style="direction:rtl;overflow-x:auto') == 2
 
     def test_stalls_are_marked(self, panel: BufferPanel) -> None:
         """A line above the limit, over those looks at which send() had been refused."""

@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from socketlab.panels.chart import Level, Mark, Series, chart
-from socketlab.panels.scale import Axis, Scale
+from socketlab.panels.drawing.chart import Level, Mark, Series, chart
+from socketlab.panels.drawing.scale import Axis, Scale
 
 
 class TestChart:

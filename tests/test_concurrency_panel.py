@@ -8,12 +8,12 @@ import threading
 import pytest
 from patience import until
 
-from socketlab.experiments.by_clients import Ask, LatencyByClients, Load
-from socketlab.experiments.models import MODELS
-from socketlab.experiments.serving import COMPUTES, SLEEPS
+from socketlab.experiments.clients.by_clients import Ask, LatencyByClients, Load
+from socketlab.experiments.clients.models import MODELS
+from socketlab.experiments.clients.serving import COMPUTES, SLEEPS
 from socketlab.panels import ConcurrencyPanel
 from socketlab.panels.concurrency import CLIENTS, COSTS
-from socketlab.panels.concurrency_picture import clients_picture
+from socketlab.panels.drawing.served import clients_picture
 
 pytestmark = pytest.mark.usefixtures("nothing_left_at_once", "no_process_left")
 

@@ -13,16 +13,7 @@ from hypothesis import strategies as st
 from leftovers import nothing_left
 from patience import until
 
-from socketlab.experiments import numbered
-from socketlab.experiments.datagrams import (
-    LARGEST,
-    SMALLEST,
-    datagram_loss,
-    datagram_loss_steps,
-    loss_by_receive_buffer,
-    loss_by_receive_buffer_steps,
-)
-from socketlab.experiments.fates import (
+from socketlab.experiments.datagrams.fates import (
     CORRUPTED,
     FATES,
     LATE,
@@ -37,7 +28,16 @@ from socketlab.experiments.fates import (
     draw_loss_by_receive_buffer,
     fates_of,
 )
-from socketlab.experiments.numbered import datagram, number_of
+from socketlab.experiments.datagrams.loss import (
+    LARGEST,
+    SMALLEST,
+    datagram_loss,
+    datagram_loss_steps,
+    loss_by_receive_buffer,
+    loss_by_receive_buffer_steps,
+    numbered,
+)
+from socketlab.experiments.datagrams.numbered import datagram, number_of
 
 pytestmark = pytest.mark.usefixtures("nothing_left_at_once")
 

@@ -16,9 +16,9 @@ from patience import until
 from socketlab.experiments.running import Steps, run
 from socketlab.measure import measure, progress
 from socketlab.panels import experiment
-from socketlab.panels.chart import Series, chart
+from socketlab.panels.drawing.chart import Series, chart
+from socketlab.panels.drawing.scale import Axis
 from socketlab.panels.experiment import ExperimentPanel
-from socketlab.panels.scale import Axis
 
 
 class Count:
@@ -290,6 +290,7 @@ class TestExperimentPanel:
         panel.run()
         assert panel.wait()
         until(lambda: "Paused" in self.words(panel), "it says so")
+        assert "Run starts it again." in self.words(panel)
         panel.close()
 
     def test_runs_on_while_somebody_does(self, count: Count) -> None:

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from patience import until
 
-from socketlab.experiments.pieces import RecvSizes
+from socketlab.experiments.streams.pieces import RecvSizes
+from socketlab.panels.drawing.strips import INKS, Block, cells, legend, two_rows
 from socketlab.panels.framing import COLOURS, MESSAGES, MOST, ROWS, FramingPanel, colour_of, framing_picture, parsed
-from socketlab.panels.strips import INKS, Block, cells, legend, two_rows
 
 pytestmark = pytest.mark.usefixtures("nothing_left_at_once")
 

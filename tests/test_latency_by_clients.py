@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 import time
 
 import pytest
 
-from socketlab.experiments import by_clients as module
-from socketlab.experiments.by_clients import (
+from socketlab.experiments.clients import by_clients as module
+from socketlab.experiments.clients.by_clients import (
     Ask,
     LatencyByClients,
     Load,
@@ -20,9 +21,9 @@ from socketlab.experiments.by_clients import (
     latency_by_clients,
     latency_by_clients_steps,
 )
-from socketlab.experiments.load import Clients, ask_all
-from socketlab.experiments.models import MODELS
-from socketlab.experiments.serving import COMPUTES, SLEEPS, Work
+from socketlab.experiments.clients.load import Clients, ask_all
+from socketlab.experiments.clients.models import MODELS
+from socketlab.experiments.clients.serving import COMPUTES, SLEEPS, Work
 from socketlab.measure import PeerError
 
 pytestmark = pytest.mark.usefixtures("nothing_left_at_once", "no_process_left")
@@ -119,6 +120,25 @@ class TestModel:
     def test_the_repr_is_its_name(self, model):
         with model(Work(0, SLEEPS)) as server:
             assert repr(server) == f"<{model.name}>"
+
+
+class TestAsyncio:
+    def test_close_in_the_middle_of_an_answer_prints_nothing(self, monkeypatch, caplog):
+        """Until 3.12 asyncio calls it an error when a handler of its streams is cancelled, and logs a traceback."""
+        asleep, sleep = threading.Event(), asyncio.sleep
+
+        async def noted(seconds: float) -> None:
+            asleep.set()
+            await sleep(seconds)
+
+        monkeypatch.setattr(asyncio, "sleep", noted)
+        with caplog.at_level("WARNING"), MODELS["asyncio"](Work(60, SLEEPS)) as server:
+            come_up(server)
+            with socket.create_connection(server.address, LIMIT) as client:
+                client.sendall(b"?\n")
+                assert asleep.wait(LIMIT)
+                server.close()
+        assert not caplog.records
 
 
 class TestWhoWaitsForWhom:
@@ -261,7 +281,7 @@ class TestSteps:
     def test_a_process_that_does_not_come_up(self, monkeypatch):
         if "4 processes" not in HERE:
             pytest.skip(MODELS["4 processes"].lacking())
-        monkeypatch.setattr("socketlab.experiments.processes._WORKER", "raise SystemExit(1)")
+        monkeypatch.setattr("socketlab.experiments.clients.processes._WORKER", "raise SystemExit(1)")
         with pytest.raises(RuntimeError, match="has ended before it began"):
             latency_by_clients(["4 processes"], [1])
 

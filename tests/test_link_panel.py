@@ -6,66 +6,39 @@ import errno
 import gc
 import html
 import math
-import os
 import socket
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import patience
 import psutil
 import pytest
 from kernel_driver import Kernel
 
 from socketlab import faulty_link, tcp_server, udp_server
-from socketlab.experiments.link_talk import Event, Exchange
-from socketlab.experiments.through_link import LinkProbe
+from socketlab.experiments.through_link.probe import LinkProbe
+from socketlab.experiments.through_link.talk import Event, Exchange
 from socketlab.handlers import daytime, echo
 from socketlab.links import PRESETS, Bytes, DatagramFaults, StreamFaults, StreamStats
 from socketlab.panels import LinkPanel
-from socketlab.panels.faders import DATAGRAM, STREAM, Range
-from socketlab.panels.link_pictures import link_picture
+from socketlab.panels.links.faders import DATAGRAM, STREAM, Range
+from socketlab.panels.links.pictures import link_picture
+
+until = partial(patience.until, seconds=8.0)
 
 KINDS = {"TCP": (STREAM, StreamFaults), "UDP": (DATAGRAM, DatagramFaults)}
 FADERS = [pytest.param(kind, one, id=f"{kind}-{one.name}") for kind, (ranges, _) in KINDS.items() for one in ranges]
 
 
-def until(condition: Callable[[], Any], what: str, seconds: float = 8.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds} s in vain: {what}"
-        time.sleep(0.005)
-
-
-def descriptors() -> int:
-    return len(os.listdir("/dev/fd")) if os.path.isdir("/dev/fd") else 0
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick_collections() -> Iterator[None]:
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
 @pytest.fixture(autouse=True)
-def _nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
-    from ipywidgets.widgets import widget
-
-    if "kernel" in request.fixturenames:  # ZeroMQ keeps descriptors from its first use on
-        yield
-        return
-
-    gc.collect()
-    threads, files, widgets = set(threading.enumerate()), descriptors(), set(widget._instances)
-    yield
-    gc.collect()
-    until(lambda: set(threading.enumerate()) <= threads, f"threads left: {set(threading.enumerate()) - threads}")
-    until(lambda: descriptors() <= files, "descriptors left")
-    assert set(widget._instances) <= widgets
+def _nothing_left(request: pytest.FixtureRequest) -> None:
+    if "kernel" not in request.fixturenames:  # ZeroMQ keeps descriptors from its first use on
+        request.getfixturevalue("nothing_left")
 
 
 @pytest.fixture
@@ -322,6 +295,15 @@ class TestConversation:
         panel.protocol.value = "TCP"
         until(lambda: panel.result is not None and not panel.result.datagrams and panel.result.answered, "connections")
 
+    def test_buttons_of_which_none_is_pressed(self, panel: LinkPanel) -> None:
+        """No page sends that, but a message may: what was chosen before goes on, and sliders act."""
+        for buttons in (panel.protocol, panel.direction):
+            from_browser(buttons, index=None)
+        from_browser(panel.faders["TCP"]["latency"].slider, value=50)
+        assert (panel.link.up.latency, panel.link.down.latency) == (0.05, 0.05)
+        panel.seed.value = 7
+        assert (panel.link.closed, panel.link.latency) == (False, 0.05)
+
     def test_another_seed_is_another_link_with_the_same_faults(self, panel: LinkPanel) -> None:
         first, panel.link.jitter = panel.link, 0.25
         panel.seed.value = 7
@@ -541,6 +523,8 @@ class TestPicture:
         probe = self.probe()
         page = link_picture(probe, {**probe.up, "timeout": 0.0, "latency": 0.25}, probe.down)
         assert "Wrong on the way up: <b>latency 250 ms, timeout 0 ms</b>; down: <b>nothing</b>" in page
+        assert "latency asked for, both ways: 250 ms" in page
+        assert "latency asked for, both ways: none" in link_picture(probe, probe.up, probe.down)
         assert "up latency 250 ms …" in page  # at the right edge, where the present is
 
     def test_it_fits_into_a_message_at_five_a_second(self) -> None:

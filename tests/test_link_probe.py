@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from socketlab import faulty_link, tcp_server, udp_server, unix_server
-from socketlab.experiments.link_talk import CHANGED, CLOSED, KEPT, LOST, RESET, WAITING
-from socketlab.experiments.link_words import changes_in_words, fault_text
-from socketlab.experiments.through_link import LinkProbe, draw_link_probe, link_probe, link_probe_steps
+from socketlab.experiments.through_link.probe import LinkProbe, draw_link_probe, link_probe, link_probe_steps
+from socketlab.experiments.through_link.talk import CHANGED, CLOSED, KEPT, LOST, RESET, WAITING
+from socketlab.experiments.through_link.words import changes_in_words, fault_text
 from socketlab.handlers import daytime, discard, echo
 from socketlab.links import DatagramFaults, StreamFaults
 
@@ -137,7 +137,7 @@ class TestEveryKind:
         assert time.perf_counter() - begin < 5  # 0.2 s on an idle machine
 
     def test_remembers_fifteen_seconds(self, link: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("socketlab.experiments.link_talk.KEPT", 0.2)
+        monkeypatch.setattr("socketlab.experiments.through_link.talk.KEPT", 0.2)
         with closing(link_probe_steps(link, every=0.01)) as steps:
             probe = watch(steps, lambda probe: probe.seconds > 0.6)
         assert min(one.sent for one in probe.exchanges) > 0.2

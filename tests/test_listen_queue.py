@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import sys
 import time
 from collections.abc import Callable
@@ -11,20 +10,16 @@ from contextlib import closing
 import pytest
 from leftovers import nothing_left
 
-from socketlab.experiments.door import ACCEPTED, FAILED, HALF_IN, OUTSIDE, QUEUED, Client, Door, ListenQueue
-from socketlab.experiments.listening import draw_listen_queue, listen_queue, listen_queue_steps, watch
+from socketlab.experiments.doors.door import ACCEPTED, FAILED, HALF_IN, OUTSIDE, QUEUED, Client, Door, ListenQueue
+from socketlab.experiments.doors.listening import draw_listen_queue, listen_queue, listen_queue_steps, watch
 from socketlab.measure import figure
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="a full queue is told by Linux's TCP_INFO and dropped SYNs")
 
 
-@pytest.fixture(params=["ipv4", "ipv6", "unix"])
-def family(request: pytest.FixtureRequest, has_ipv6: bool) -> str:
-    if request.param == "ipv6" and not has_ipv6:
-        pytest.skip("this machine has no ::1")
-    if request.param == "unix" and not hasattr(socket, "AF_UNIX"):
-        pytest.skip("this machine has no Unix sockets")
-    return request.param
+@pytest.fixture
+def family(stream_kind: str) -> str:
+    return stream_kind
 
 
 def until(door: Door, condition: Callable[[ListenQueue], object], what: str, seconds: float = 20.0) -> ListenQueue:

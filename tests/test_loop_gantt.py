@@ -13,8 +13,8 @@ import pytest
 from leftovers import nothing_left
 
 from socketlab import trace
-from socketlab.experiments.loop_turns import WAITING, LoopGantt, draw_loop_gantt, finding, loop_gantt
-from socketlab.experiments.slow_loop import SlowLoop, slow_loop, slow_loop_steps
+from socketlab.experiments.waiting.loop_turns import WAITING, LoopGantt, draw_loop_gantt, finding, loop_gantt
+from socketlab.experiments.waiting.slow_loop import SlowLoop, slow_loop, slow_loop_steps
 from socketlab.measure import Span
 
 pytestmark = pytest.mark.usefixtures("nothing_left_at_once")

@@ -8,7 +8,17 @@ from collections.abc import Iterator
 import pytest
 from patience import until
 
-from socketlab.experiments.fates import CORRUPTED, FATES, LATE, LOST, ONCE, OVERFLOWED, TWICE, Arrival, DatagramLoss
+from socketlab.experiments.datagrams.fates import (
+    CORRUPTED,
+    FATES,
+    LATE,
+    LOST,
+    ONCE,
+    OVERFLOWED,
+    TWICE,
+    Arrival,
+    DatagramLoss,
+)
 from socketlab.panels.loss import DATAGRAMS, LOOKS, LossPanel, loss_picture
 
 pytestmark = pytest.mark.usefixtures("nothing_left_at_once")

@@ -19,6 +19,7 @@ import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from patience import until
 
 from socketlab.handlers import discard, echo
 from socketlab.measure import (
@@ -405,7 +406,7 @@ class TestConnectRate:
             before = own_sockets()
             connect_rate(server.address, rounds=30)
             connect_rate(server.address, rounds=30, payload=0)
-            until(lambda: own_sockets() <= before)
+            until(lambda: own_sockets() <= before, "our sockets are closed")
 
     @needs_proc
     def test_no_descriptor_is_left_after_an_error(self, serve):
@@ -413,7 +414,7 @@ class TestConnectRate:
             before = own_sockets()
             with pytest.raises(PeerError) as caught:
                 connect_rate(server.address, timeout=0.05)
-            until(lambda: own_sockets() <= before)
+            until(lambda: own_sockets() <= before, "our sockets are closed")
             assert caught.tb is not None  # the frames of the failed call are still alive: it closed, not the collector
 
 
@@ -424,14 +425,6 @@ def own_sockets() -> int:
         with suppress(OSError):
             count += os.readlink(f"/proc/self/fd/{fd}").startswith("socket:")
     return count
-
-
-def until(condition) -> None:
-    """Wait for what other threads are about to do, within the limit."""
-    end = time.monotonic() + LIMIT
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.001)
 
 
 @contextmanager

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from socketlab.experiments.nagle import SmallWrites, Way
-from socketlab.experiments.two_writes import ONE_WRITE, REMEDIES, TWO_WRITES, Exchange
+from socketlab.experiments.streams.nagle import SmallWrites, Way
+from socketlab.experiments.streams.two_writes import ONE_WRITE, REMEDIES, TWO_WRITES, Exchange
+from socketlab.panels.drawing.held_back import cause, conversation_picture
 from socketlab.panels.nagle import EXCHANGES, SIZES, NaglePanel
-from socketlab.panels.nagle_picture import cause, conversation_picture
 
 pytestmark = pytest.mark.usefixtures("nothing_left_at_once")
 

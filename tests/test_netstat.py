@@ -12,25 +12,17 @@ import struct
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from patience import until
 
 from socketlab.measure import SocketRow, Sockets, kernel_table, netstat, socket_rows, socket_table
 from socketlab.measure.foreign import jupyter_places, self_pipes
 from socketlab.measure.socket_table import place
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the kernel's table is read in Linux's way")
-
-
-def until(condition: Callable[[], Any], what: str) -> Any:
-    deadline = time.monotonic() + 10
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"waited 10 s in vain: {what}"
-        time.sleep(0.002)
-    return found
 
 
 def row_of(sock: socket.socket, **settings: Any) -> SocketRow:

@@ -22,11 +22,11 @@ from socketlab import tcp_server, unix_server
 from socketlab.handlers import chargen, daytime, discard, echo, reverse
 from socketlab.handlers.web import http
 from socketlab.panels import PassportPanel, RequestPanel, ServerPanel, base
-from socketlab.panels.conversation import Conversation, families, place
-from socketlab.panels.exchange import PHASES, Exchange, request_bytes, resolve
-from socketlab.panels.look import SHOWN, count, literal, static_picture
-from socketlab.panels.painter import Painter
-from socketlab.panels.pictures import (
+from socketlab.panels.drawing.look import SHOWN, count, literal, static_picture
+from socketlab.panels.drawing.painter import Painter
+from socketlab.panels.talks.conversation import Conversation, families, place
+from socketlab.panels.talks.exchange import PHASES, Exchange, request_bytes, resolve
+from socketlab.panels.talks.pictures import (
     client_picture,
     duration,
     record_picture,
@@ -34,8 +34,8 @@ from socketlab.panels.pictures import (
     status_picture,
     timing_picture,
 )
-from socketlab.panels.recording import CAME, EVENT, WENT, Record, RecordedSocket
-from socketlab.panels.visitor import READ_LIMIT, Visitor, typed
+from socketlab.panels.talks.recording import CAME, EVENT, WENT, Record, RecordedSocket
+from socketlab.panels.talks.visitor import READ_LIMIT, Visitor, typed
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -406,7 +406,7 @@ class TestConversation:
         assert repr(talk.server).endswith("_server echo, closed>")
 
     def test_sending_to_a_server_that_does_not_read(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("socketlab.panels.visitor.PATIENCE", 0.2)
+        monkeypatch.setattr("socketlab.panels.talks.visitor.PATIENCE", 0.2)
         release = threading.Event()
         talk = Conversation([lambda conn: release.wait(10)])
         talk.start("<lambda>")

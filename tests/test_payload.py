@@ -20,7 +20,7 @@ from socketlab.experiments.payload import (
 )
 from socketlab.handlers import discard, echo, reverse
 from socketlab.measure import PeerError, Timing
-from socketlab.panels.conversation import families
+from socketlab.panels.talks.conversation import families
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 import pytest
 from leftovers import nothing_left
 
-from socketlab.experiments.mechanisms import (
+from socketlab.experiments.waiting.mechanisms import (
     EDGE,
     EPOLL,
     KQUEUE,
@@ -21,7 +21,7 @@ from socketlab.experiments.mechanisms import (
     has,
     most_watched,
 )
-from socketlab.experiments.readiness import (
+from socketlab.experiments.waiting.readiness import (
     Cost,
     ReadinessCost,
     Refusal,

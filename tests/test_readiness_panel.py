@@ -7,8 +7,8 @@ import select
 
 import pytest
 
-from socketlab.experiments.mechanisms import EDGE, EPOLL, POLL, SELECT, has, most_watched
-from socketlab.experiments.readiness import Cost, ReadinessCost, Refusal
+from socketlab.experiments.waiting.mechanisms import EDGE, EPOLL, POLL, SELECT, has, most_watched
+from socketlab.experiments.waiting.readiness import Cost, ReadinessCost, Refusal
 from socketlab.panels import ReadinessPanel
 
 pytestmark = pytest.mark.usefixtures("nothing_left_at_once")
@@ -125,6 +125,10 @@ class TestWords:
     def test_before_the_first_cost(self, panel):
         assert panel.finding(ReadinessCost(1)) == "Opening sockets."
         assert "nothing measured yet" in panel.picture(ReadinessCost(1))
+
+    def test_too_few_descriptors_for_the_first_count(self, panel):
+        words = panel.finding(ReadinessCost(1, left_out=(10,), most=0))
+        assert words == "This process may open no more than 0 descriptors for this, which is too few."
 
     def test_the_picture_is_safe(self, panel):
         picture = panel.picture(KNOWN)

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from leftovers import nothing_left
 
-from socketlab.experiments.framing import MOST, recv_sizes, recv_sizes_steps
-from socketlab.experiments.pieces import CLOSED, RESET, RecvSizes, draw_recv_sizes
+from socketlab.experiments.streams.framing import MOST, recv_sizes, recv_sizes_steps
+from socketlab.experiments.streams.pieces import CLOSED, RESET, RecvSizes, draw_recv_sizes
 
 pytestmark = pytest.mark.usefixtures("nothing_left_at_once")
 

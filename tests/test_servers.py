@@ -21,11 +21,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
+from patience import eventually
 
 from socketlab import ServerError, tcp_server, tls_server, udp_server, unix_server
 from socketlab.handlers import chargen, daytime, discard, echo, reverse
 from socketlab.servers import crew as crew_module
 from socketlab.servers import door as door_module
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
 
 LIMIT = 10  # s: every blocking call of these tests ends by then, with an error
 
@@ -70,31 +73,6 @@ def internet(request, has_ipv6):
     if request.param == "ipv6" and not has_ipv6:
         pytest.skip("this machine cannot bind ::1")
     return {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}[request.param]
-
-
-def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd")) if os.path.exists("/proc/self/fd") else 0
-
-
-def eventually(condition, seconds: float = LIMIT) -> bool:
-    """Wait, bounded, for what another thread or the kernel does without telling us."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.001)
-    return True
-
-
-@pytest.fixture(autouse=True)
-def nothing_left():
-    """No test may leave a thread or a descriptor behind."""
-    gc.collect()
-    threads, fds = threading.active_count(), descriptors()
-    yield
-    gc.collect()
-    assert eventually(lambda: threading.active_count() <= threads), threading.enumerate()
-    assert eventually(lambda: descriptors() <= fds), f"{descriptors() - fds} descriptors too many"
 
 
 def read_to_end(sock) -> bytes:

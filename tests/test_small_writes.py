@@ -9,8 +9,8 @@ from itertools import pairwise
 import pytest
 from leftovers import nothing_left
 
-from socketlab.experiments import nagle as module
-from socketlab.experiments.nagle import (
+from socketlab.experiments.streams import nagle as module
+from socketlab.experiments.streams.nagle import (
     WAYS,
     SmallWrites,
     Way,
@@ -18,7 +18,7 @@ from socketlab.experiments.nagle import (
     small_writes,
     small_writes_steps,
 )
-from socketlab.experiments.two_writes import ONE_WRITE, REMEDIES, TWO_WRITES, Exchange, missing
+from socketlab.experiments.streams.two_writes import ONE_WRITE, REMEDIES, TWO_WRITES, Exchange, missing
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="TCP_INFO and the delay of 40 ms are Linux's")
 SLOW = Exchange(0.044, 1e-5, 2e-5, 3e-5, 0.0439, 2, 100)

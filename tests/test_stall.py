@@ -8,22 +8,23 @@ import sys
 
 import pytest
 
-from socketlab.experiments import stall
-from socketlab.experiments.pairs import FAMILIES, MOST, granted, stream_pair
-from socketlab.experiments.stall import Stall, bytes_until_stall, bytes_until_stall_steps, draw_bytes_until_stall
+from socketlab.experiments.buffers import stall
+from socketlab.experiments.buffers.pairs import FAMILIES, MOST, granted, stream_pair
+from socketlab.experiments.buffers.stall import (
+    Stall,
+    bytes_until_stall,
+    bytes_until_stall_steps,
+    draw_bytes_until_stall,
+)
 
 pytestmark = pytest.mark.usefixtures("nothing_left_at_once")
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="SIOCOUTQ and TCP_INFO are Linux's")
 
 
-@pytest.fixture(params=["ipv4", "ipv6", "unix"])
-def family(request: pytest.FixtureRequest, has_ipv6: bool) -> str:
-    if request.param == "ipv6" and not has_ipv6:
-        pytest.skip("::1 cannot be bound here")
-    if request.param == "unix" and not hasattr(socket, "AF_UNIX"):
-        pytest.skip("no Unix sockets here")
-    return {"ipv4": "tcp4", "ipv6": "tcp6", "unix": "unix"}[request.param]
+@pytest.fixture
+def family(stream_kind: str) -> str:
+    return {"ipv4": "tcp4", "ipv6": "tcp6", "unix": "unix"}[stream_kind]
 
 
 class TestPair:

@@ -9,10 +9,10 @@ import socket
 import struct
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
+from patience import until
 
 from socketlab.measure import TcpInfo, tcp_info
 from socketlab.measure.tcp_fields import decode
@@ -53,13 +53,6 @@ def pair(listener: socket.socket) -> Iterator[tuple[socket.socket, socket.socket
         with server:
             server.settimeout(10)
             yield client, server
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline, f"waited 10 s in vain: {what}"
-        time.sleep(0.002)
 
 
 @linux

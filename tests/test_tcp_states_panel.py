@@ -21,17 +21,18 @@ from typing import Any, ClassVar
 import patience
 import psutil  # before a test says that this is another system
 import pytest
-from leftovers import descriptors
+from leftovers import descriptors, walk
 
 from socketlab.measure import kernel_table, tcp_info
-from socketlab.panels import TcpStatesPanel, base, connection_model, tcp_states
-from socketlab.panels.connection_model import ConnectionModel
-from socketlab.panels.following import SIDES, End
-from socketlab.panels.look import GREY
-from socketlab.panels.tcp_calls import CALLS, Call
-from socketlab.panels.tcp_diagram import COLOURS, diagram
-from socketlab.panels.tcp_pictures import calls_picture, status_picture
-from socketlab.panels.transitions import CLOSED, JUMP, ONLY, SEEN, WAYS, WORDS, Step, rfc, steps
+from socketlab.panels import TcpStatesPanel, base, tcp_states
+from socketlab.panels.drawing.look import GREY
+from socketlab.panels.tcp import connection as connection_model
+from socketlab.panels.tcp.calls import CALLS, Call
+from socketlab.panels.tcp.connection import ConnectionModel
+from socketlab.panels.tcp.diagram import COLOURS, diagram
+from socketlab.panels.tcp.following import SIDES, End
+from socketlab.panels.tcp.pictures import calls_picture, status_picture
+from socketlab.panels.tcp.transitions import CLOSED, JUMP, ONLY, SEEN, WAYS, WORDS, Step, rfc, steps
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 until = partial(patience.until, seconds=20.0)
@@ -784,4 +785,4 @@ class TestPanel:
         assert all(button.tooltip for button in buttons)
 
     def test_no_output_and_no_interact(self, panel: TcpStatesPanel) -> None:
-        assert not [part for part in base.parts_of(panel.widget) if type(part).__name__ == "Output"]
+        assert not [part for part in walk(panel.widget) if type(part).__name__ == "Output"]

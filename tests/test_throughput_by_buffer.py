@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from socketlab.experiments import buffer_sizes
-from socketlab.experiments.buffer_sizes import (
+from socketlab.experiments.buffers import sizes as buffer_sizes
+from socketlab.experiments.buffers.sizes import (
     VARIED,
     ThroughputByBuffer,
     draw_throughput_by_buffer,
@@ -21,13 +21,9 @@ from socketlab.measure import figure
 pytestmark = pytest.mark.usefixtures("nothing_left_at_once")
 
 
-@pytest.fixture(params=["ipv4", "ipv6", "unix"])
-def family(request: pytest.FixtureRequest, has_ipv6: bool) -> str:
-    if request.param == "ipv6" and not has_ipv6:
-        pytest.skip("::1 cannot be bound here")
-    if request.param == "unix" and not hasattr(socket, "AF_UNIX"):
-        pytest.skip("no Unix sockets here")
-    return {"ipv4": "tcp4", "ipv6": "tcp6", "unix": "unix"}[request.param]
+@pytest.fixture
+def family(stream_kind: str) -> str:
+    return {"ipv4": "tcp4", "ipv6": "tcp6", "unix": "unix"}[stream_kind]
 
 
 class TestMeasuring:

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 from leftovers import nothing_left
 
-from socketlab.experiments.closers import TimeWait, Waiting, draw_time_wait, time_wait, time_wait_steps
+from socketlab.experiments.doors.closers import TimeWait, Waiting, draw_time_wait, time_wait, time_wait_steps
 from socketlab.measure import figure
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the kernel's table is read in Linux's way")

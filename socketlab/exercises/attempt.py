@@ -52,6 +52,7 @@ class Attempt:
         self.spans: list[tuple[int, int | None]] = []  #: of each call of the answer: begin and end, ns of the trace
         self.clock: Callable[[], int] = lambda: 0  #: the trace's; set by whoever runs the scenario
         self._stack = ExitStack()
+        self._kept: list[socket.socket] = []
         self._beside: list[tuple[threading.Thread, list[BaseException]]] = []
         self._before: set[int] = set()  # sockets that were open before the answer was called
         self._served: set[Any] = set()  # addresses of the servers beside
@@ -167,6 +168,7 @@ class Attempt:
 
     def keep(self, sock: socket.socket) -> socket.socket:
         """Close `sock` when the scenario is over."""
+        self._kept.append(sock)
         self._stack.callback(sock.close)
         return sock
 
@@ -194,6 +196,14 @@ class Attempt:
             thread.join(1.0)
             if errors:
                 raise errors[0]
+
+    def abandon(self) -> None:
+        """End what a scenario that failed has left, and wake who waits for it. May be repeated."""
+        for sock in self._kept:
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)  # a call that waits on it comes back; close alone wakes nobody
+        with suppress(Exception):
+            self._stack.close()
 
 
 def until(condition: Callable[[], object], seconds: float = 1.0) -> bool:

@@ -34,9 +34,9 @@ if sys.platform != "win32":  # now, and not when there is no descriptor or memor
     import resource
     import termios  # noqa: F401
 
-MEMORY = 512 * 1024 * 1024  # bytes that an answer may take beyond what the kernel has
+MEMORY = 256 * 1024 * 1024  # bytes that an answer may take beyond what the kernel has
 RESERVE = 64 * 1024 * 1024  # bytes beyond that, in which the verdict on an answer that took all is put together
-STACK = 2 * 1024 * 1024  # bytes for the stack of a thread: room for 200 threads, and a thousand calls deep
+STACK = 2 * 1024 * 1024  # bytes for the stack of a thread: room for 100 threads, and a thousand calls deep
 FILE = 64 * 1024 * 1024  # bytes that it may write into a file
 OPEN = 1024  # descriptors that it may have beyond what the kernel has
 FORKS = 64  # processes that it may fork, counted with those that they fork

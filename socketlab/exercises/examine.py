@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dis
+import functools
 import inspect
 from typing import Any
 
+from .attempt import shown
 from .definition import Exercise
 from .verdict import FAILED, NOT_ATTEMPTED, Verdict
 
@@ -20,14 +22,15 @@ def examine(exercise: Exercise, answer: Any) -> Verdict | None:
         return Verdict(exercise.name, FAILED, names, 0, exercise.wants, came, "", key, cause, advice)
 
     if not callable(answer):
-        came = f"{type(answer).__name__} {answer!r}"[:80]
+        came = f"{type(answer).__name__} {shown(answer)}"
         return wrong("no-function", came, "This is nothing that can be called.", f"Define {exercise.wants}.")
     if inspect.isfunction(answer) and _is_stub(answer):
         return Verdict(exercise.name, NOT_ATTEMPTED, names)
-    if inspect.iscoroutinefunction(answer) or inspect.isasyncgenfunction(answer):
+    runs = answer if inspect.isroutine(answer) or isinstance(answer, (type, functools.partial)) else answer.__call__
+    if inspect.iscoroutinefunction(runs) or inspect.isasyncgenfunction(runs):
         cause = "An `async def` returns a coroutine when it is called, and runs nothing."
         return wrong("coroutine", "a coroutine function", cause, "Write an ordinary `def`; it may call asyncio.run().")
-    if inspect.isgeneratorfunction(answer):
+    if inspect.isgeneratorfunction(runs):
         cause = "A function with a `yield` returns a generator when it is called, and runs nothing."
         return wrong("generator", "a generator function", cause, "Use `return` for what it has found.")
     try:

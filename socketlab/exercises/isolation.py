@@ -31,6 +31,7 @@ from typing import Any
 from ..interrupts import Uninterrupted
 from ..trace.own_lines import is_library
 from . import child
+from .attempt import Attempt
 from .definition import TOTAL, Exercise
 from .trial import Trial, line_of
 from .verdict import FAILED, Verdict
@@ -227,7 +228,7 @@ def _children(pid: int) -> Iterator[int]:
 
 def _in_a_thread(exercise: Exercise, answer: Callable[..., Any]) -> Verdict:
     with _without_keyboard():
-        return Trial(exercise, answer).run()
+        return Trial(exercise, answer, after=Attempt.abandon).run()
 
 
 @contextmanager

@@ -36,7 +36,7 @@ def exits(seen: Seen) -> str | None:
 def out_of_memory(seen: Seen) -> str | None:
     if not seen.raised(MemoryError) and not isinstance(seen.accident, MemoryError):
         return None
-    return "It asked for more memory than an answer needs (the limit is 512 MiB)."
+    return "It asked for more memory than an answer needs (the limit is 256 MiB)."
 
 
 @_known("out-of-descriptors", "Close each socket when you are done with it: `with` does it, also after an error.")

@@ -8,6 +8,7 @@ place. Where it cannot be read or written the exercises go on without, and say s
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -20,10 +21,13 @@ _said = False
 
 
 def place() -> Path:
-    """The file: SOCKETLAB_PROGRESS, or progress.jsonl in the folder for data of programs."""
+    """The file: SOCKETLAB_PROGRESS, or progress.jsonl in the folder for data of programs.
+
+    Raises RuntimeError where the system knows of no home.
+    """
     chosen = os.environ.get("SOCKETLAB_PROGRESS")
     if chosen:
-        return Path(chosen)
+        return Path(os.path.expanduser(chosen))
     if sys.platform == "win32":
         base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
     elif sys.platform == "darwin":
@@ -37,15 +41,18 @@ def passed() -> set[str]:
     """The names of the exercises that have been passed; what cannot be read counts for nothing."""
     found: set[str] = set()
     try:
-        lines = place().read_bytes().splitlines()
-    except OSError:
+        file = place()
+        if not file.is_file():  # a pipe, say, or a device, which never come to an end
+            return found
+        lines = file.read_bytes().splitlines()
+    except (OSError, RuntimeError, ValueError):  # a NUL in its name is a ValueError
         return found
     for line in lines:
         try:
             news = json.loads(line)
             if news["outcome"] == PASSED:
                 found.add(str(news["exercise"]))
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             continue
     return found
 
@@ -56,9 +63,12 @@ def note(verdict: Verdict) -> str:
     if not verdict.passed or os.environ.get("SOCKETLAB_QUIET") or verdict.exercise in passed():
         return ""
     line = json.dumps({"exercise": verdict.exercise, "outcome": verdict.outcome, "time": int(time.time())}) + "\n"
-    file = place()
+    file: object = "its place"
     try:
+        file = place()
         file.parent.mkdir(parents=True, exist_ok=True)
+        if file.exists() and not file.is_file():
+            raise OSError(errno.EINVAL, "it is not a file")
         descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
             # A line that somebody left without an end must not swallow this one.
@@ -66,8 +76,9 @@ def note(verdict: Verdict) -> str:
             os.write(descriptor, ("" if whole else "\n").encode() + line.encode())
         finally:
             os.close(descriptor)
-    except OSError as exc:
-        words = "" if _said else f"Your progress cannot be kept in {file}: {exc.strerror or exc}. The exercises work."
+    except (OSError, RuntimeError, ValueError) as exc:
+        why = getattr(exc, "strerror", None) or exc
+        words = "" if _said else f"Your progress cannot be kept in {file}: {why}. The exercises work."
         _said = True
         return words
     return ""

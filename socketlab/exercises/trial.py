@@ -33,12 +33,15 @@ from .surface import of_all_others, of_sockets
 from .verdict import FAILED, NOT_ATTEMPTED, PASSED, Verdict
 
 ROOM = 1 << 24  # bytes that have to be there for a scenario to begin
+EVIDENCE = 0.3  # seconds of the total that are left to put together what was seen, beside an answer that spins
+CROWD = 50  # threads that fill a good part of the memory that an answer may take
 EVENTS = 2000  # calls of a scenario that are recorded: an answer that spins makes a million a second
 
 
 class Trial:
     """One run of all scenarios. `began` is called with the number of each scenario before it begins, `short` where
-    memory, threads or descriptors have come to an end: it may provide what it takes to tell of that."""
+    memory, threads or descriptors have come to an end: it may provide what it takes to tell of that. `after` is called
+    with each `Attempt` that is over."""
 
     def __init__(
         self,
@@ -48,9 +51,10 @@ class Trial:
         began: Callable[[int], object] = lambda number: None,
         printed: Callable[[], str] = lambda: "",
         short: Callable[[], object] = lambda: None,
+        after: Callable[[Attempt], object] = lambda attempt: None,
     ) -> None:
         self.exercise, self.function = exercise, function
-        self.began, self.printed, self.short = began, printed, short
+        self.began, self.printed, self.short, self.after = began, printed, short, after
         self.seen = Seen()
         self._others = of_all_others()
 
@@ -59,7 +63,7 @@ class Trial:
         start = time.monotonic()
         names = tuple(self.exercise.scenarios)
         for number, (name, scenario) in enumerate(self.exercise.scenarios.items()):
-            limit = min(self.exercise.deadline, TOTAL - (time.monotonic() - start))
+            limit = min(self.exercise.deadline, TOTAL - EVIDENCE - (time.monotonic() - start))
             self.seen = Seen(scenario=name)
             self.began(number)
             try:
@@ -110,6 +114,7 @@ class Trial:
                     _ask_to_end(thread)  # or it would take the interpreter from those who look at what was seen
             finally:
                 seen.patched = (*sockets.put_back(), *self._others.put_back())
+                self.after(attempt)
             seen.events = tuple(seen_trace.events)
         new = [one for one in threading.enumerate() if one not in others and one is not thread]
         seen.threads = tuple(one.name for one in new if not one.name.startswith(PEER))
@@ -140,6 +145,8 @@ class Trial:
     def _is_of_the_answer(self, exc: Exception) -> bool:
         """Whether the check could not go on because of what the answer has done to its process."""
         self.short()
+        if isinstance(exc, MemoryError) and threading.active_count() > CROWD:
+            exc = RuntimeError(NO_THREAD)  # their stacks are what has filled it
         seen = self.seen
         seen.patched = (*seen.patched, *self._others.put_back())
         taken = isinstance(exc, OSError) and exc.errno in (errno.EMFILE, errno.EBADF, errno.ENOMEM)
@@ -188,6 +195,8 @@ def _look_at(thread: threading.Thread, seen: Seen) -> None:
         call = system_call(thread.native_id)
         seen.asleep = call is not None and call is not RUNNING
         own, _ = own_line(frame)
+        while own is not None and own.f_code.co_filename == "<string>" and own.f_back is not None:
+            own, _ = own_line(own.f_back)  # what dataclasses and namedtuples make has no file: it is a library's too
         seen.line = line_of(own.f_code.co_filename, own.f_lineno or 0) if own is not None else ""
 
 

@@ -15,25 +15,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .buffer_sizes import ThroughputByBuffer, draw_throughput_by_buffer, throughput_by_buffer
-    from .by_clients import LatencyByClients, draw_latency_by_clients, latency_by_clients
-    from .closers import TimeWait, draw_time_wait, time_wait
+    from .buffers.queues import Depths, QueueDepth, draw_queue_depth, queue_depth, watching
+    from .buffers.sizes import ThroughputByBuffer, draw_throughput_by_buffer, throughput_by_buffer
+    from .buffers.stall import Stall, bytes_until_stall, draw_bytes_until_stall
+    from .clients.by_clients import LatencyByClients, draw_latency_by_clients, latency_by_clients
     from .compare import draw_side_by_side, side_by_side
-    from .datagrams import datagram_loss, loss_by_receive_buffer
-    from .door import ListenQueue
-    from .fates import BufferLoss, DatagramLoss, draw_datagram_loss, draw_loss_by_receive_buffer
-    from .framing import recv_sizes
-    from .listening import draw_listen_queue, listen_queue
-    from .loop_turns import LoopGantt, draw_loop_gantt, loop_gantt
-    from .nagle import SmallWrites, draw_small_writes, small_writes
+    from .datagrams.fates import BufferLoss, DatagramLoss, draw_datagram_loss, draw_loss_by_receive_buffer
+    from .datagrams.loss import datagram_loss, loss_by_receive_buffer
+    from .doors.closers import TimeWait, draw_time_wait, time_wait
+    from .doors.door import ListenQueue
+    from .doors.listening import draw_listen_queue, listen_queue
     from .payload import RoundTripsByPayload, draw_round_trips_by_payload, round_trips_by_payload
-    from .pieces import RecvSizes, draw_recv_sizes
-    from .queues import Depths, QueueDepth, draw_queue_depth, queue_depth, watching
-    from .readiness import ReadinessCost, draw_readiness_cost, readiness_cost
     from .running import Steps, run
-    from .slow_loop import slow_loop
-    from .stall import Stall, bytes_until_stall, draw_bytes_until_stall
-    from .through_link import LinkProbe, draw_link_probe, link_probe
+    from .streams.framing import recv_sizes
+    from .streams.nagle import SmallWrites, draw_small_writes, small_writes
+    from .streams.pieces import RecvSizes, draw_recv_sizes
+    from .through_link.probe import LinkProbe, draw_link_probe, link_probe
+    from .waiting.loop_turns import LoopGantt, draw_loop_gantt, loop_gantt
+    from .waiting.readiness import ReadinessCost, draw_readiness_cost, readiness_cost
+    from .waiting.slow_loop import slow_loop
 
 __all__ = [
     "BufferLoss",
@@ -89,17 +89,17 @@ __all__ = [
 
 # No module has the name of a function: importing it would put itself in the function's place here.
 _ROOMS: dict[str, tuple[str, ...]] = {
-    "buffer_sizes": (
+    "buffers.sizes": (
         "ThroughputByBuffer",
         "draw_throughput_by_buffer",
         "throughput_by_buffer",
     ),
-    "by_clients": (
+    "clients.by_clients": (
         "LatencyByClients",
         "draw_latency_by_clients",
         "latency_by_clients",
     ),
-    "closers": (
+    "doors.closers": (
         "TimeWait",
         "draw_time_wait",
         "time_wait",
@@ -108,28 +108,28 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "draw_side_by_side",
         "side_by_side",
     ),
-    "datagrams": (
+    "datagrams.loss": (
         "datagram_loss",
         "loss_by_receive_buffer",
     ),
-    "door": ("ListenQueue",),
-    "fates": (
+    "doors.door": ("ListenQueue",),
+    "datagrams.fates": (
         "BufferLoss",
         "DatagramLoss",
         "draw_datagram_loss",
         "draw_loss_by_receive_buffer",
     ),
-    "framing": ("recv_sizes",),
-    "listening": (
+    "streams.framing": ("recv_sizes",),
+    "doors.listening": (
         "draw_listen_queue",
         "listen_queue",
     ),
-    "loop_turns": (
+    "waiting.loop_turns": (
         "LoopGantt",
         "draw_loop_gantt",
         "loop_gantt",
     ),
-    "nagle": (
+    "streams.nagle": (
         "SmallWrites",
         "draw_small_writes",
         "small_writes",
@@ -139,18 +139,18 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "draw_round_trips_by_payload",
         "round_trips_by_payload",
     ),
-    "pieces": (
+    "streams.pieces": (
         "RecvSizes",
         "draw_recv_sizes",
     ),
-    "queues": (
+    "buffers.queues": (
         "Depths",
         "QueueDepth",
         "draw_queue_depth",
         "queue_depth",
         "watching",
     ),
-    "readiness": (
+    "waiting.readiness": (
         "ReadinessCost",
         "draw_readiness_cost",
         "readiness_cost",
@@ -159,13 +159,13 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "Steps",
         "run",
     ),
-    "slow_loop": ("slow_loop",),
-    "stall": (
+    "waiting.slow_loop": ("slow_loop",),
+    "buffers.stall": (
         "Stall",
         "bytes_until_stall",
         "draw_bytes_until_stall",
     ),
-    "through_link": (
+    "through_link.probe": (
         "LinkProbe",
         "draw_link_probe",
         "link_probe",

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..measure.plots import _HATCHES, _LOG_FROM, HEIGHT, figure
+from ..measure.plots import HATCHES, HEIGHT, LOG_FROM, sheet
 from ..measure.timing import bytes_text
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ..measure.plots import Picture
 
-MOST = len(_HATCHES)  # series that can be told apart
+MOST = len(HATCHES)  # series that can be told apart
 
 
 def one_axes(results: Sequence[object], name: str, ax: Axes | None, rows: int = 0) -> tuple[Picture | None, Axes]:
@@ -24,10 +24,7 @@ def one_axes(results: Sequence[object], name: str, ax: Axes | None, rows: int = 
     """
     if not 1 <= len(results) <= MOST:
         raise ValueError(f"{name} wanted 1 to {MOST} results, but got {len(results)}")
-    if ax is not None:
-        return None, ax
-    picture = figure(height=HEIGHT + 0.19 * ((rows or len(results)) - 1))
-    return picture, picture.axes[0]
+    return sheet(ax, HEIGHT + 0.19 * ((rows or len(results)) - 1))
 
 
 def legend_above(ax: Axes, rows: int, title: str) -> None:
@@ -43,7 +40,7 @@ def bytes_axis(ax: Axes, values: Iterable[float], label: str, *, per: str = "", 
 
     axis: Any = ax.xaxis if across else ax.yaxis
     some = [value for value in values if value > 0] or [1.0]
-    if max(some) / min(some) >= _LOG_FROM:
+    if max(some) / min(some) >= LOG_FROM:
         (ax.set_xscale if across else ax.set_yscale)("log", base=2)
         axis.set_major_locator(LogLocator(2, numticks=8))
         axis.set_minor_locator(NullLocator())

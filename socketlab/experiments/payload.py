@@ -162,18 +162,18 @@ def draw_round_trips_by_payload(
     """
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    from ..measure.plots import _series, _style
+    from ..measure.plots import series, style
     from .paper import legend_above, one_axes
 
     picture, ax = one_axes(results, "draw_round_trips_by_payload", ax)
     if not all(found.sizes for found in results):
         raise ValueError("draw_round_trips_by_payload wanted a measurement, but a result has none")
     sizes = sorted({size for found in results for size in found.sizes})
-    with _style():
-        for n, (found, style) in enumerate(zip(results, _series(), strict=False)):
+    with style():
+        for n, (found, stroke) in enumerate(zip(results, series(), strict=False)):
             middle, high = [t.p50 for t in found.timings], [t.p90 for t in found.timings]
-            ax.plot(found.sizes, middle, marker="os^Dvp"[n % 6], label=_row(found), **style)
-            ax.fill_between(found.sizes, middle, high, color=style["color"], alpha=0.2, linewidth=0)
+            ax.plot(found.sizes, middle, marker="os^Dvp"[n % 6], label=_row(found), **stroke)
+            ax.fill_between(found.sizes, middle, high, color=stroke["color"], alpha=0.2, linewidth=0)
         ax.set(xscale="log", yscale="log", xlabel="payload, logarithmic", ylabel="round trip, logarithmic")
         every = sizes if len(sizes) <= 8 else sizes[:: -(-len(sizes) // 8)]
         ax.set_xticks(every, [bytes_text(size) for size in every])

@@ -10,9 +10,9 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -53,13 +53,15 @@ def notebooks_in(places: Iterable[str | os.PathLike[str]]) -> list[Path]:
 
     Raises FileNotFoundError for a place that is not there.
     """
-    found: dict[Path, None] = {}
+    found: dict[Path, Path] = {}
     for place in map(Path, places):
         if not place.exists():
             raise FileNotFoundError(f"there is no {place}: give notebooks, or folders with notebooks in them")
         inside = sorted(place.rglob("*.ipynb")) if place.is_dir() else [place]
-        found.update((path, None) for path in inside if ".ipynb_checkpoints" not in path.parts)
-    return list(found)
+        for path in inside:
+            if ".ipynb_checkpoints" not in path.parts:
+                found.setdefault(path.resolve(), path)
+    return list(found.values())
 
 
 def grade(
@@ -81,9 +83,17 @@ def grade(
         raise ValueError(
             f"jobs wanted 0 or more, seconds more than 0, memory 256 MiB or more: {jobs}, {seconds}, {memory}"
         )
-    _adopt_orphans()
     results: dict[int, Grade] = {}
     workers = _Workers()
+    with _adopting(workers):
+        _grade_all(paths, results, jobs, seconds, memory, graded, workers)
+    return _with_what_is_owed([results[n] for n in range(len(paths))])
+
+
+def _grade_all(
+    paths: Sequence[Path], results: dict[int, Grade], jobs: int, seconds: float, memory: int,
+    graded: Callable[[int], object], workers: _Workers,
+) -> None:  # fmt: skip
     with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
         futures = {pool.submit(_grade_one, path, seconds, memory, workers): n for n, path in enumerate(paths)}
         try:
@@ -94,7 +104,6 @@ def grade(
             pool.shutdown(wait=False, cancel_futures=True)
             workers.end_all()
             raise
-    return _with_what_is_owed([results[n] for n in range(len(paths))])
 
 
 def _with_what_is_owed(grades: list[Grade]) -> list[Grade]:
@@ -113,14 +122,15 @@ def _with_what_is_owed(grades: list[Grade]) -> list[Grade]:
 
 def _grade_one(path: Path, seconds: float, memory: int, workers: _Workers) -> Grade:
     start = time.monotonic()
+    wanted: list[str] = []
+    news: list[dict[str, object]] = []
     try:
-        cells = sources(path)
-    except (ValueError, OSError) as exc:
-        return Grade(path, (), str(exc))
-    wanted = exercises_in(cells)
-    if not wanted:
-        return Grade(path, (), "there is no exercise in this notebook")
-    news, remark = _run(path, seconds, memory, workers)
+        wanted = exercises_in(sources(path))
+        if not wanted:
+            return Grade(path, (), "there is no exercise in this notebook")
+        news, remark = _run(path, seconds, memory, workers)
+    except (ValueError, OSError) as exc:  # no notebook, not to be read, or no process to be had
+        remark = str(exc)
     marks = {name: Mark(name, "error", remark or "The process ended before it came to this one.") for name in wanted}
     for one in news:
         name = one.get("exercise")
@@ -137,8 +147,14 @@ def _run(path: Path, seconds: float, memory: int, workers: _Workers) -> tuple[li
     with tempfile.TemporaryDirectory(prefix="socketlab-", ignore_cleanup_errors=True) as folder:
         command = [sys.executable, "-m", "socketlab.grading.worker", str(path.resolve()), str(write), str(memory)]
         surroundings = {**os.environ, "HOME": folder, "SOCKETLAB_QUIET": "1", "MPLBACKEND": "agg"}
-        process = workers.start(command, folder, surroundings, write)
-        os.close(write)
+        surroundings |= dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1")  # each takes of the memory
+        try:
+            process = workers.start(command, folder, surroundings, write)
+        except BaseException:
+            os.close(read)
+            raise
+        finally:
+            os.close(write)
         reader = threading.Thread(target=_collect, args=(read, lines), daemon=True)
         reader.start()
         remark = ""
@@ -154,7 +170,7 @@ def _run(path: Path, seconds: float, memory: int, workers: _Workers) -> tuple[li
         reader.join(1.0)  # a process that escaped may still hold the pipe; it is not waited for
     news = []
     for line in b"".join(lines).splitlines():
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             told = json.loads(line)
             if isinstance(told, dict):
                 news.append(told)
@@ -173,16 +189,20 @@ def _collect(read: int, lines: list[bytes]) -> None:
 
 
 class _Workers:
-    """The processes that grade now. Whatever else is a child of ours was left behind by one of them."""
+    """The processes that grade now. A child that was not there before them was left behind by one of them."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._live: dict[int, subprocess.Popen[bytes]] = {}
+        self._others = set(_children(os.getpid(), deep=False))
+        self._over = False
 
     def start(
         self, command: list[str], folder: str, surroundings: dict[str, str], write: int
     ) -> subprocess.Popen[bytes]:
         with self._lock:
+            if self._over:
+                raise OSError("grading was stopped")
             process = subprocess.Popen(
                 command, cwd=folder, env=surroundings, pass_fds=(write,), start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -192,23 +212,30 @@ class _Workers:
 
     def end(self, process: subprocess.Popen[bytes]) -> None:
         """End a worker with all its family."""
-        family = _children(process.pid)
         with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        for pid in family:
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
+            os.killpg(process.pid, signal.SIGKILL)  # its own session: it may be over, with others of it still there
+        _kill(process.pid)
         process.wait()
         with self._lock:
             del self._live[process.pid]
-            for pid in _children(os.getpid(), deep=False):
-                if pid not in self._live:
-                    _end_orphan(pid)
+            self._end_orphans()
+
+    def _end_orphans(self) -> None:
+        while orphans := set(_children(os.getpid(), deep=False)) - self._others - set(self._live):
+            for pid in orphans:
+                _kill(pid)
+                with suppress(ChildProcessError):
+                    os.waitpid(pid, 0)  # its own children are orphans from now on
 
     def end_all(self) -> None:
-        for process in list(self._live.values()):
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
+        with self._lock:
+            self._over = True
+            for pid in self._live:
+                _kill(pid)
+
+    def sweep(self) -> None:
+        with self._lock:
+            self._end_orphans()
 
 
 def _children(pid: int, deep: bool = True) -> list[int]:
@@ -219,18 +246,31 @@ def _children(pid: int, deep: bool = True) -> list[int]:
     return []
 
 
-def _end_orphan(pid: int) -> None:
-    for one in (pid, *_children(pid)):
+def _kill(pid: int) -> None:
+    """End a process, its group, and its descendants, whatever groups they have gone to."""
+    family = _children(pid)
+    with suppress(ProcessLookupError, PermissionError):
+        if os.getpgid(pid) == pid:
+            os.killpg(pid, signal.SIGKILL)
+    for one in (pid, *family):
         with suppress(ProcessLookupError, PermissionError):
             os.kill(one, signal.SIGKILL)
-    with suppress(ChildProcessError):
-        os.waitpid(pid, 0)
 
 
-def _adopt_orphans() -> None:
-    """Let processes whose parents have gone become children of this one (prctl(2), PR_SET_CHILD_SUBREAPER)."""
-    if sys.platform.startswith("linux"):
-        import ctypes
+@contextmanager
+def _adopting(workers: _Workers) -> Iterator[None]:
+    """Processes whose parents have gone become children of this one meanwhile (prctl(2), PR_SET_CHILD_SUBREAPER)."""
+    if not sys.platform.startswith("linux"):
+        yield
+        return
+    import ctypes
 
-        with suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+    libc = ctypes.CDLL(None)
+    before = ctypes.c_int(0)
+    libc.prctl(37, ctypes.byref(before), 0, 0, 0)
+    libc.prctl(36, 1, 0, 0, 0)
+    try:
+        yield
+    finally:
+        workers.sweep()
+        libc.prctl(36, before.value, 0, 0, 0)

@@ -14,14 +14,17 @@ from .grade import Grade
 
 SIGNS = {PASSED: "✓", FAILED: "✗", NOT_ATTEMPTED: "–", "missing": "–", "error": "!"}
 
+# What JUnit calls the outcomes; any other is an error.
+_KINDS = {PASSED: "", FAILED: "failure", NOT_ATTEMPTED: "skipped", "missing": "skipped"}
+
 
 def names(grades: Sequence[Grade]) -> list[str]:
     """What each notebook is called: its path, without what all have in common."""
     paths = [one.path.resolve() for one in grades]
     if len(paths) < 2:
-        return [path.name for path in paths]
+        return [_in_a_line(path.name) for path in paths]
     common = Path(os.path.commonpath([str(path.parent) for path in paths]))
-    return [str(path.relative_to(common)) for path in paths]
+    return [_in_a_line(str(path.relative_to(common))) for path in paths]
 
 
 def columns(grades: Sequence[Grade]) -> list[str]:
@@ -39,7 +42,7 @@ def table(grades: Sequence[Grade]) -> str:
         signs = {mark.exercise: SIGNS.get(mark.outcome, "!") for mark in one.marks}
         marks = "  ".join(f"{signs.get(exercise, ' '):<{len(exercise)}}" for exercise in exercises)
         points = f"{one.points} of {len(one.marks)}"
-        rows.append(f"{name:<{wide}}  {points:<6}  {marks}  {one.remark}".rstrip())
+        rows.append(f"{name:<{wide}}  {points:<6}  {marks}  {_in_a_line(one.remark)}".rstrip())
     rows.append("✓ passed   ✗ not yet   – not attempted   ! could not be checked")
     return "\n".join(rows)
 
@@ -52,7 +55,8 @@ def as_csv(grades: Sequence[Grade]) -> str:
     writer.writerow(["notebook", "points", "of", *exercises, "remark"])
     for one, name in zip(grades, names(grades), strict=True):
         outcome = {mark.exercise: mark.outcome for mark in one.marks}
-        cells = [name, one.points, len(one.marks), *(outcome.get(name, "") for name in exercises), one.remark]
+        marks = (outcome.get(exercise, "") for exercise in exercises)
+        cells = [name, one.points, len(one.marks), *marks, _printable(one.remark)]
         writer.writerow([_plain(cell) for cell in cells])
     return out.getvalue()
 
@@ -61,17 +65,16 @@ def as_junit(grades: Sequence[Grade]) -> str:
     """A test suite a notebook, a test case an exercise."""
     root = ElementTree.Element("testsuites", name="socketlab")
     for one, name in zip(grades, names(grades), strict=True):
-        count = {kind: sum(mark.outcome == kind for mark in one.marks) for kind in SIGNS}
+        kinds = [_KINDS.get(mark.outcome, "error") for mark in one.marks]
         suite = ElementTree.SubElement(
-            root, "testsuite", name=name, tests=str(len(one.marks)), failures=str(count[FAILED]),
-            errors=str(count["error"]), skipped=str(count[NOT_ATTEMPTED] + count["missing"]), time=f"{one.seconds:.3f}",
+            root, "testsuite", name=name, tests=str(len(kinds)), failures=str(kinds.count("failure")),
+            errors=str(kinds.count("error")), skipped=str(kinds.count("skipped")), time=f"{one.seconds:.3f}",
         )  # fmt: skip
-        for mark in one.marks:
+        for mark, kind in zip(one.marks, kinds, strict=True):
             case = ElementTree.SubElement(suite, "testcase", classname=name, name=mark.exercise)
-            kind = {FAILED: "failure", "error": "error", NOT_ATTEMPTED: "skipped", "missing": "skipped"}
-            if mark.outcome != PASSED:
-                said = mark.words or mark.outcome
-                ElementTree.SubElement(case, kind.get(mark.outcome, "error"), message=_printable(said), type=mark.key)
+            if kind:
+                said = _printable(mark.words or mark.outcome)
+                ElementTree.SubElement(case, kind, message=said, type=_printable(mark.key))
         if one.remark:
             ElementTree.SubElement(suite, "system-out").text = _printable(one.remark)
     ElementTree.indent(root)
@@ -80,7 +83,11 @@ def as_junit(grades: Sequence[Grade]) -> str:
 
 def _plain(cell: object) -> object:
     """A cell that no spreadsheet takes for a formula."""
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@") else cell
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in tuple("=+-@\t\r\n") else cell
+
+
+def _in_a_line(text: str) -> str:
+    return _printable(" ".join(text.split()))
 
 
 def _printable(text: str) -> str:

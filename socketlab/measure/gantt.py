@@ -73,7 +73,7 @@ def draw(ax: Axes, spans: Sequence[Span], colors: Sequence[str]) -> None:
         bottom = top + _lane_height(calls) - _GAP / 2
         y = bottom - _BAR
         for call in calls:
-            _bar(ax, call, origin, y, color)
+            bar(ax, call, origin, y, color)
         for label in _arrange(ax, labels[name], scale, min(_ROWS, len(calls))):
             text_y = y - 2 - label.row * _ROW
             ax.vlines(label.x, text_y - _ROW * 0.75, y, color="#6b737c", linewidth=0.8, zorder=1.5)
@@ -81,8 +81,11 @@ def draw(ax: Axes, spans: Sequence[Span], colors: Sequence[str]) -> None:
         top += _lane_height(calls)
 
 
-def _bar(ax: Axes, call: Span, origin: float, y: float, color: str) -> None:
-    """A bar in two parts; the dark edge parts neighbours and shows calls that are shorter than a pixel."""
+def bar(ax: Axes, call: Span, origin: float, y: float, color: str) -> None:
+    """The bar of `call`, in two parts, blocked and working, `y` points from the top; times count from `origin` seconds.
+
+    The dark edge parts neighbours and shows calls that are shorter than a pixel.
+    """
     start, blocked = call.start - origin, call.blocked
     pale = tuple(1 - (1 - part) * 0.25 for part in to_rgb(color))
     dark = tuple(part * 0.55 for part in to_rgb(color))

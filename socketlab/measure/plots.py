@@ -31,8 +31,10 @@ with Uninterrupted():  # numpy and matplotlib cannot be imported again once they
     from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 
 WIDTH, HEIGHT = 7.5, 3.0  # inches at 100 dpi: 750 pixels fit the output area of JupyterLab and of GitHub
-_LOG_FROM = 20  # largest / smallest sample from which a linear axis would squeeze the bulk into a twentieth
-_HATCHES = ("", "////", "....", "xxxx", "----", "oo")
+#: Largest / smallest value from which a linear axis would squeeze the bulk into a twentieth.
+LOG_FROM = 20
+#: By which areas are told apart without colours; more series than these are not.
+HATCHES = ("", "////", "....", "xxxx", "----", "oo")
 
 
 #: In a stored picture: a dozen of the style's, and the shades between them at the edges of letters and lines.
@@ -43,13 +45,13 @@ class Picture(Figure):
     """A figure in the course's style, which shows itself at the end of a cell, once, at a constant size."""
 
     def draw(self, renderer: Any) -> None:
-        with _style():  # ticks are made while drawing, and take their colours from the settings of that moment
+        with style():  # ticks are made while drawing, and take their colours from the settings of that moment
             super().draw(renderer)
 
     def png(self, scale: float = 2.0) -> bytes:
         """The picture as PNG, `scale` pixels for each of its own (2: sharp on dense screens)."""
         out = BytesIO()
-        with _style():
+        with style():
             self.savefig(out, format="png", dpi=self.dpi * scale, metadata={"Software": None})
         return _with_few_colours(out)
 
@@ -71,11 +73,19 @@ def _with_few_colours(png: BytesIO) -> bytes:
 
 def figure(rows: int = 1, columns: int = 1, *, height: float = HEIGHT, **subplots: Any) -> Picture:
     """An empty picture, 7.5 in wide and `height` in high, with rows x columns axes in `.axes` (see `subplots`)."""
-    with _style():
+    with style():
         picture = Picture(figsize=(WIDTH, height))
         FigureCanvasAgg(picture)
         picture.subplots(rows, columns, **subplots)
     return picture
+
+
+def sheet(ax: Axes | None, height: float = HEIGHT) -> tuple[Picture | None, Axes]:
+    """Where a function draws that may have been given `ax`: no picture and `ax`, or a new picture and its only axes."""
+    if ax is not None:
+        return None, ax
+    picture = figure(height=height)
+    return picture, picture.axes[0]
 
 
 @overload
@@ -94,20 +104,17 @@ def distribution(
     to be seen. Raises ValueError without timings, for another kind, or for more than six timings (too many to tell
     apart: draw two pictures).
     """
-    if not 1 <= len(timings) <= len(_HATCHES):
-        raise ValueError(f"distribution wanted 1 to {len(_HATCHES)} timings, but got {len(timings)}")
+    if not 1 <= len(timings) <= len(HATCHES):
+        raise ValueError(f"distribution wanted 1 to {len(HATCHES)} timings, but got {len(timings)}")
     if kind not in ("ecdf", "histogram"):
         raise ValueError(f"distribution wanted kind 'ecdf' or 'histogram', but got {kind!r}")
-    picture = None
-    if ax is None:
-        picture = figure(height=HEIGHT + 0.19 * (len(timings) - 1))
-        (ax,) = picture.axes
-    with _style():
+    picture, ax = sheet(ax, HEIGHT + 0.19 * (len(timings) - 1))
+    with style():
         low, high = min(t.min for t in timings), max(t.max for t in timings)
-        log = low > 0 and high / low >= _LOG_FROM
+        log = low > 0 and high / low >= LOG_FROM
         wide = _width(ax) > 5
         (_ecdf if kind == "ecdf" else _histogram)(ax, timings, low, high, log, wide)
-        _time_axis(ax, low, high, log, xlabel or "time of one call")
+        time_axis(ax, low, high, log, xlabel or "time of one call")
         # The rows of the legend stand between title and axes, where no line can run through them. The title's pad
         # makes their room; left in the layout, a long row would squeeze the axes instead.
         legend = ax.legend(
@@ -119,15 +126,15 @@ def distribution(
 
 
 def _ecdf(ax: Axes, timings: Sequence[Timing], low: float, high: float, log: bool, wide: bool) -> None:
-    for timing, style in zip(timings, _series(), strict=False):
+    for timing, stroke in zip(timings, series(), strict=False):
         x, y = timing.ecdf()
-        ax.step((x[0], *x), (0, *y), where="post", label=_legend(timing, wide), **style)
+        ax.step((x[0], *x), (0, *y), where="post", label=_legend(timing, wide), **stroke)
         for q, marker in ((0.5, "o"), (0.99, "D")):
             ax.plot(
                 timing.percentile(q * 100),
                 q,
                 marker,
-                color=style["color"],
+                color=stroke["color"],
                 markeredgecolor="white",
                 zorder=4,
                 clip_on=False,
@@ -149,19 +156,19 @@ def _histogram(ax: Axes, timings: Sequence[Timing], low: float, high: float, log
     edges = [low * (high / low) ** s if log else low + (high - low) * s for s in steps]
     edges[-1] = high
     tallest = 0.0
-    for i, (timing, style) in enumerate(zip(timings, _series(), strict=False)):
+    for i, (timing, stroke) in enumerate(zip(timings, series(), strict=False)):
         counts, _, _ = ax.hist(
-            timing.samples, edges, histtype="stepfilled", facecolor=(style["color"], 0.3), edgecolor=style["color"],
-            linestyle=style["linestyle"], linewidth=1.3, hatch=_HATCHES[i], label=_legend(timing, wide),
+            timing.samples, edges, histtype="stepfilled", facecolor=(stroke["color"], 0.3), edgecolor=stroke["color"],
+            linestyle=stroke["linestyle"], linewidth=1.3, hatch=HATCHES[i], label=_legend(timing, wide),
         )  # fmt: skip
         tallest = max(tallest, float(max(counts)))
     room = 0.14 * len(timings)  # the rows of percentile labels, above all bars
     top = tallest * (1 + room) * 1.03
-    for i, (timing, style) in enumerate(zip(timings, _series(), strict=False)):
+    for i, (timing, stroke) in enumerate(zip(timings, series(), strict=False)):
         y = top - (i + 0.5) * tallest * room / len(timings)
         for q, align in ((50, "right"), (99, "left")):
             x = timing.percentile(q)
-            ax.vlines(x, 0, y, color=style["color"], linestyle="-" if q == 50 else (0, (4, 2)), linewidth=1.6)
+            ax.vlines(x, 0, y, color=stroke["color"], linestyle="-" if q == 50 else (0, (4, 2)), linewidth=1.6)
             ax.annotate(
                 f"p{q}", (x, y), (-3 if q == 50 else 3, 0), textcoords="offset points", ha=align, va="center", zorder=5,
                 fontsize=9, bbox={"boxstyle": "square,pad=0.1", "fc": ax.get_facecolor(), "ec": "none"},
@@ -195,13 +202,10 @@ def lanes(spans: Sequence[Span], *, title: str = "", ax: Axes | None = None) -> 
 
     if not spans:
         raise ValueError("lanes wanted at least one span, but got none; has any call returned yet?")
-    picture = None
-    if ax is None:
-        picture = figure(height=height(spans))
-        (ax,) = picture.axes
-    with _style():
+    picture, ax = sheet(ax, height(spans))
+    with style():
         ax.set_title(title)
-        colors = [style["color"] for style in islice(_series(), len({span.lane for span in spans}))]
+        colors = [stroke["color"] for stroke in islice(series(), len({span.lane for span in spans}))]
         ax.legend(
             handles=[
                 Patch(facecolor="#6b737c", edgecolor="#3a424b", label="working"),
@@ -211,14 +215,18 @@ def lanes(spans: Sequence[Span], *, title: str = "", ax: Axes | None = None) -> 
         )  # fmt: skip
         draw(ax, spans, colors)
         end = ax.get_xlim()[1]
-        _time_axis(ax, 0, end, False, "time", margins=False)
+        time_axis(ax, 0, end, False, "time", margins=False)
         ax.xaxis.set_label_coords(0, -20 / (ax.get_window_extent().height * 72 / ax.figure.dpi))
         ax.xaxis.label.set(ha="left", va="top")
     return ax if picture is None else picture
 
 
-def _time_axis(ax: Axes, low: float, high: float, log: bool, label: str, margins: bool = True) -> None:
-    """Units on the x axis, whose data are seconds: one unit for a linear axis, one at each tick of a log axis."""
+def time_axis(ax: Axes, low: float, high: float, log: bool, label: str, margins: bool = True) -> None:
+    """Units on the x axis, whose data are seconds: one unit for a linear axis, one at each tick of a log axis.
+
+    `low` and `high` are the smallest and the largest value; without `margins` the limits of a linear axis are the
+    caller's. A logarithmic one (`log`) needs `low` above 0.
+    """
     if log:
         ax.set_xscale("log")
         ax.set_xlim(low / (high / low) ** 0.04, high * (high / low) ** 0.06)
@@ -243,8 +251,8 @@ def _width(ax: Axes) -> float:
     return float(ax.get_window_extent().width / ax.figure.dpi)
 
 
-def _series() -> Iterator[dict[str, Any]]:
-    """Colour and line style of each series in turn."""
+def series() -> Iterator[dict[str, Any]]:
+    """Colour and line style of each series in turn, without end; as keywords for `plot`. Asked within `style`."""
     return cycle(matplotlib.rcParams["axes.prop_cycle"])
 
 
@@ -255,6 +263,7 @@ def _settings() -> Any:
 
 
 @contextmanager
-def _style() -> Iterator[None]:
+def style() -> Iterator[None]:
+    """While a ``with`` block runs, matplotlib draws in the course's style (its settings are the whole process's)."""
     with matplotlib.rc_context(_settings()):
         yield

@@ -14,10 +14,10 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from .address_hints import EXAMPLES, FAMILIES, FLAGS, NAME_FLAGS, PLAIN, PROTOCOLS, TYPES
-from .address_hosts import host_leaves, name_leaves
-from .address_lookups import Lookups
-from .address_model import (
+from .addresses.hints import EXAMPLES, FAMILIES, FLAGS, NAME_FLAGS, PLAIN, PROTOCOLS, TYPES
+from .addresses.hosts import host_leaves, name_leaves
+from .addresses.lookups import Lookups
+from .addresses.model import (
     Answer,
     Name,
     Question,
@@ -28,11 +28,11 @@ from .address_model import (
     service,
     value,
 )
-from .address_pictures import answer_picture, call_picture, name_picture, refusal_picture, waiting_picture
-from .address_remarks import in_ascii
+from .addresses.pictures import answer_picture, call_picture, name_picture, refusal_picture, waiting_picture
+from .addresses.remarks import in_ascii
 from .base import Panel, weakly
-from .look import FITS, STYLE, static_picture
-from .painter import Painter
+from .drawing.look import FITS, STYLE, static_picture
+from .drawing.painter import Painter
 
 ENTER = 0.1  # seconds between the Enter key and the question, in which the text arrives
 OWN = "your own"

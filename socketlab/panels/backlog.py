@@ -10,16 +10,16 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ..experiments.door import FAILED, HALF_IN, OUTSIDE, QUEUED, Door, ListenQueue
-from ..experiments.listening import watch
+from ..experiments.doors.door import FAILED, HALF_IN, OUTSIDE, QUEUED, Door, ListenQueue
+from ..experiments.doors.listening import watch
 from ..experiments.running import Steps
 from .base import weakly
-from .chart import Level, Series, chart
-from .conversation import families
-from .door_picture import door_picture
+from .drawing.chart import Level, Series, chart
+from .drawing.door import door_picture
+from .drawing.look import BLUE, FITS, RED, count
+from .drawing.scale import Axis
 from .experiment import ExperimentPanel
-from .look import BLUE, FITS, RED, count
-from .scale import Axis
+from .talks.conversation import families
 
 
 class BacklogPanel(ExperimentPanel):
@@ -76,8 +76,9 @@ class BacklogPanel(ExperimentPanel):
         picture = chart(
             series,
             x=Axis("seconds", low=0.0, high=max(result.seconds, 1.0)),
-            y=Axis("connections"),
+            y=Axis("how many"),
             levels=levels,
+            newest_first=True,
             height=170,
         )
         return door_picture(result) + picture
@@ -92,7 +93,7 @@ class BacklogPanel(ExperimentPanel):
         if outside:
             soonest = _soonest(result, OUTSIDE)
             when = soonest and f"; the next SYN comes in {soonest}"
-            words.append(f"{outside} outside: SYNs are dropped, connect() is not refused, it takes long{when}.")
+            words.append(f"{outside} outside: their SYNs were dropped. connect() is not refused, it takes long{when}.")
         if half:
             soonest = _soonest(result, HALF_IN)
             words.append(

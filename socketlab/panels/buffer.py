@@ -12,14 +12,14 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ..experiments.flow import KEPT, Flow, FlowState, flow_steps
+from ..experiments.buffers.flow import KEPT, Flow, FlowState, flow_steps
 from ..experiments.running import Steps
 from ..measure.timing import bytes_text, seconds_text
 from .base import weakly
-from .chart import Level, Series, chart
+from .drawing.chart import Level, Series, chart
+from .drawing.look import BLUE, FITS, GREEN, ORANGE, count
+from .drawing.scale import Axis
 from .experiment import ExperimentPanel
-from .look import BLUE, FITS, GREEN, ORANGE, count
-from .scale import Axis
 
 RATES = (0, *(2**n for n in range(10, 22)))  # bytes per second: 1 KiB to 2 MiB
 BUFFERS = (
@@ -79,6 +79,7 @@ class BufferPanel(ExperimentPanel):
             x=_TIME,
             y=y,
             levels=[Level(result.granted[0] / size, f"SO_SNDBUF, as granted: {result.granted[0]:,} bytes")],
+            newest_first=True,
             height=_HEIGHT,
         )
         y, size, _ = _axis("at the receiver", result.granted[1], receiver, 1.3)
@@ -87,6 +88,7 @@ class BufferPanel(ExperimentPanel):
             x=_TIME,
             y=y,
             levels=[Level(result.granted[1] / size, f"SO_RCVBUF, as granted: {result.granted[1]:,} bytes")],
+            newest_first=True,
             height=_HEIGHT,
         )
         return upper + lower

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import ipywidgets as widgets
 
 from .base import Panel, weakly
-from .look import FITS, GREEN, ORANGE, STYLE, code, dot, static_picture
+from .drawing.look import FITS, GREEN, ORANGE, STYLE, code, dot, static_picture
 
 BIG, LITTLE = "big", "little"
 ORDERS = {"big-endian  !": BIG, "little-endian  <": LITTLE}

@@ -9,14 +9,14 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ..experiments.by_clients import LatencyByClients, in_a_row, latency_by_clients_steps
-from ..experiments.models import MODELS
+from ..experiments.clients.by_clients import LatencyByClients, in_a_row, latency_by_clients_steps
+from ..experiments.clients.models import MODELS
+from ..experiments.clients.serving import COMPUTES, SLEEPS
 from ..experiments.running import Steps
-from ..experiments.serving import COMPUTES, SLEEPS
 from ..measure.timing import seconds_text
-from .concurrency_picture import clients_picture
+from .drawing.look import FITS, count
+from .drawing.served import clients_picture
 from .experiment import ExperimentPanel
-from .look import FITS, count
 
 COSTS = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05)  # s; 64 clients of 50 ms, one at a time, take 3.2 s
 CLIENTS = (1, 2, 4, 8, 16, 32, 64)

@@ -19,9 +19,9 @@ import ipywidgets as widgets
 
 from ..experiments.running import Steps
 from .base import Panel, weakly
-from .look import STYLE, brief, static_picture
-from .painter import Painter
-from .recording import describe
+from .drawing.look import STYLE, brief, static_picture
+from .drawing.painter import Painter
+from .talks.recording import describe
 
 PERIOD = 0.06  # seconds between two pictures of a run: with the painter's GATHER a change shows within 0.1 s
 PATIENCE = 60.0  # seconds after which a run without end pauses, where nobody touches the panel: it costs a slow core
@@ -176,7 +176,7 @@ class ExperimentPanel(Panel):
         self._share, self.result = share, result
         self._painter.touch()
         if share is None and time.monotonic() > self._touched + PATIENCE:
-            self._words = f"Paused: nobody has touched this panel for {PATIENCE:.0f} s. Run goes on."
+            self._words = f"Paused: nobody has touched this panel for {PATIENCE:.0f} s. Run starts it again."
             return False
         return True
 

@@ -22,7 +22,7 @@ import ipywidgets as widgets
 
 from ..probe.families import family_names, type_names
 from .base import Panel, weakly
-from .look import FITS, GREEN, ORANGE, STYLE, code, dot, static_picture
+from .drawing.look import FITS, GREEN, ORANGE, STYLE, code, dot, static_picture
 
 PROTOCOLS = {"0": 0, "IPPROTO_TCP": 6, "IPPROTO_UDP": 17, "IPPROTO_ICMP": 1}
 """What the panel offers as the third argument: the names and the numbers that IANA gave them."""

@@ -7,13 +7,13 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ..experiments.framing import recv_sizes_steps
-from ..experiments.pieces import CLOSED, RESET, Piece, RecvSizes
 from ..experiments.running import Steps
+from ..experiments.streams.framing import recv_sizes_steps
+from ..experiments.streams.pieces import CLOSED, RESET, Piece, RecvSizes
+from .drawing.look import FITS, code, count, literal
+from .drawing.strips import INKS, STYLE, Block, ground, two_rows
 from .experiment import ExperimentPanel
-from .look import FITS, code, count, literal
-from .pictures import duration
-from .strips import INKS, STYLE, Block, ground, two_rows
+from .talks.pictures import duration
 
 MOST = 200  # bytes in all: a dozen lines of the picture on a narrow page
 MESSAGES = 20

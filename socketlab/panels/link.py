@@ -12,16 +12,16 @@ from typing import Any
 import ipywidgets as widgets
 
 from ..experiments.running import Steps
-from ..experiments.through_link import LinkProbe, link_probe_steps
+from ..experiments.through_link.probe import LinkProbe, link_probe_steps
 from ..handlers import echo
 from ..links import PRESETS, DatagramFaults, DatagramLink, StreamFaults, faulty_link
 from ..servers import tcp_server, udp_server
 from .base import weakly
+from .drawing.look import FITS, static_picture
 from .experiment import ExperimentPanel
-from .faders import DATAGRAM, STREAM, STYLE, Fader
-from .link_faults import faults_of, hear, is_preset
-from .link_pictures import link_picture
-from .look import FITS, static_picture
+from .links.faders import DATAGRAM, STREAM, STYLE, Fader
+from .links.faults import faults_of, hear, is_preset
+from .links.pictures import link_picture
 
 _OWN = "of your own"
 _REFRESH = 0.2  # s between two pictures while nothing else happens than that time passes: it costs a slow core
@@ -54,8 +54,7 @@ class LinkPanel(ExperimentPanel):
         self._drawn: tuple[Any, str] = (None, "")
         kind = (datagrams or None) if target is not None else bool(datagrams)
         self._open(kind, dict(faults))
-        over = "UDP" if isinstance(self.link, DatagramLink) else "TCP"
-        self._first = over
+        self._first = over = self._over
 
         slim = {"width": "max-content", "max_width": FITS}
         toggles = {"button_width": "auto", "description_width": "initial"}
@@ -119,6 +118,11 @@ class LinkPanel(ExperimentPanel):
         """Where clients connect, or send to, to talk through the link."""
         return self.link.address
 
+    @property
+    def _over(self) -> str:
+        """What the link that is in use carries."""
+        return "UDP" if isinstance(self.link, DatagramLink) else "TCP"
+
     def _open(self, datagrams: bool | None, faults: dict[str, Any]) -> None:
         """Put a new link in front of the target, which is a new server where it is the panel's own."""
         target = self._target
@@ -139,7 +143,7 @@ class LinkPanel(ExperimentPanel):
 
     def _renew(self) -> None:
         """Another protocol, another seed, or the link was closed: a new link, with the faults that it shares."""
-        over = self.protocol.value
+        over = self.protocol.value or self._over  # none chosen: no page sends that, but a message may
         shared = (DatagramFaults if over == "UDP" else StreamFaults).CHECKS
         up, down = (
             {name: value for name, value in way.as_dict().items() if name in shared}
@@ -163,11 +167,11 @@ class LinkPanel(ExperimentPanel):
         """Somebody has moved a slider, or pressed its switch."""
         if self._setting:
             return
-        faders = self.faders[self.protocol.value].values()
+        faders = self.faders[self._over].values()
         fader = next((one for one in faders if change["owner"] in one.inputs), None)
         if fader is None:
             return
-        direction = self.direction.value
+        direction = self.direction.value or "both"
         whose = self.link if direction == "both" else getattr(self.link, direction)
         now = getattr(self.link.down if direction == "down" else self.link.up, fader.range.name)
         if change["owner"] is fader.slider and now is not None and fader.range.is_at(fader.slider.value, now):
@@ -212,7 +216,7 @@ class LinkPanel(ExperimentPanel):
         """Let the controls stand where the link is."""
         before, self._setting = self._setting, True
         try:
-            over = self.protocol.value
+            over = self._over
             way = self.link.down if self.direction.value == "down" else self.link.up
             for name, fader in self.faders[over].items():
                 fader.show(getattr(way, name))

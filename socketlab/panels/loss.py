@@ -7,12 +7,12 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ..experiments.datagrams import datagram_loss_steps
-from ..experiments.fates import CORRUPTED, FATES, LATE, LOST, ONCE, OVERFLOWED, TWICE, DatagramLoss
+from ..experiments.datagrams.fates import CORRUPTED, FATES, LATE, LOST, ONCE, OVERFLOWED, TWICE, DatagramLoss
+from ..experiments.datagrams.loss import datagram_loss_steps
 from ..experiments.running import Steps
+from .drawing.look import FITS, count
+from .drawing.strips import GREY, ORANGE, PURPLE, SKY, STYLE, VERMILION, YELLOW, cells, legend
 from .experiment import ExperimentPanel
-from .look import FITS, count
-from .strips import GREY, ORANGE, PURPLE, SKY, STYLE, VERMILION, YELLOW, cells, legend
 
 DATAGRAMS = 100  # as many as can be told apart, and a percentage of them is a number of them
 BURSTS = (5, 10, 20, 25, 50, 100)

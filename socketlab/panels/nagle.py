@@ -9,15 +9,15 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ..experiments.nagle import SmallWrites, Way, small_writes_steps
 from ..experiments.running import Steps
-from ..experiments.two_writes import ONE_WRITE, REMEDIES, TWO_WRITES, missing
+from ..experiments.streams.nagle import SmallWrites, Way, small_writes_steps
+from ..experiments.streams.two_writes import ONE_WRITE, REMEDIES, TWO_WRITES, missing
 from ..measure.timing import bytes_text, seconds_text
-from .chart import Series, chart
+from .drawing.chart import Series, chart
+from .drawing.held_back import cause, conversation_picture
+from .drawing.look import BLUE, FITS, GREY, ORANGE, count
+from .drawing.scale import Axis
 from .experiment import ExperimentPanel
-from .look import BLUE, FITS, GREY, ORANGE, count
-from .nagle_picture import cause, conversation_picture
-from .scale import Axis
 
 EXCHANGES = 20  # of 44 ms each where they wait: a second
 SIZES = (1, 4, 12, 40, 100, 400, 1000, 4000, 16_000, 40_000, 65_536, 200_000)  # bytes

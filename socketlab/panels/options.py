@@ -15,7 +15,7 @@ import ipywidgets as widgets
 
 from ..options import SECTIONS, Grant, Kernel, Option, matching, survey
 from .base import Panel, weakly
-from .look import FITS, GREEN, GREY, ORANGE, STYLE, brief, code, count, dot, static_picture
+from .drawing.look import FITS, GREEN, GREY, ORANGE, STYLE, brief, code, count, dot, static_picture
 
 _ALL = "all levels"
 _FIRST = "SO_RCVBUF"  # what is shown before anybody has searched: the one whose answer surprises

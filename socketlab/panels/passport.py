@@ -13,7 +13,7 @@ from typing import ClassVar
 import ipywidgets as widgets
 
 from socketlab.panels.base import Panel, weakly
-from socketlab.panels.look import BLUE, FITS, ORANGE, STYLE, code, count, dot, static_picture
+from socketlab.panels.drawing.look import BLUE, FITS, ORANGE, STYLE, code, count, dot, static_picture
 from socketlab.probe import Finding, Passport, probe
 
 Change = tuple[Finding | None, Finding | None]

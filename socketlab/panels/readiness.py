@@ -10,14 +10,14 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ..experiments.mechanisms import EDGE, EPOLL, KQUEUE, POLL, SELECT, handed_over, has, most_watched
-from ..experiments.readiness import Cost, ReadinessCost, readiness_cost_steps, times_text
 from ..experiments.running import Steps
+from ..experiments.waiting.mechanisms import EDGE, EPOLL, KQUEUE, POLL, SELECT, handed_over, has, most_watched
+from ..experiments.waiting.readiness import Cost, ReadinessCost, readiness_cost_steps, times_text
 from ..measure.timing import seconds_text
-from .chart import Mark, Series, chart
+from .drawing.chart import Mark, Series, chart
+from .drawing.look import BLUE, FITS, GREEN, RED, count
+from .drawing.scale import Axis
 from .experiment import ExperimentPanel
-from .look import BLUE, FITS, GREEN, RED, count
-from .scale import Axis
 
 COUNTS = (10, 20, 50, 100, 200, 500, 1000, 2000)
 READY = (0, 1, 3, 10, 30, 100, 300, 1000)
@@ -79,6 +79,8 @@ class ReadinessPanel(ExperimentPanel):
 
     def finding(self, result: ReadinessCost) -> str:
         if not result.costs:
+            if result.left_out and result.most < COUNTS[0]:
+                return f"This process may open no more than {result.most:,} descriptors for this, which is too few."
             return "Opening sockets."
         most = max(cost.watched for cost in result.costs)
         few = min(cost.watched for cost in result.costs)
@@ -113,7 +115,7 @@ def _exchange(result: ReadinessCost) -> str:
         f'<tr><td class="sl-tight">{escape(name)}</td><td>{escape(handed)}</td><td>{escape(said)}</td></tr>'
         for name, handed, said in rows
     )
-    head = "<tr><th></th><th>Each call hands over</th><th>The kernel names as ready</th></tr>"
+    head = "<tr><th></th><th>Each call hands over</th><th>What comes back as ready</th></tr>"
     return f'<table class="sl"><thead>{head}</thead><tbody>{cells}</tbody></table>'
 
 

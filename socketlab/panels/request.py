@@ -16,11 +16,11 @@ from ..handlers.web import http
 from ..servers import ServerError, tcp_server
 from ..servers.stream import StreamServer
 from .base import Panel, weakly
-from .exchange import Exchange, request_bytes, resolve
-from .look import FITS, STYLE, static_picture
-from .painter import Painter
-from .pictures import preview_picture, reply_picture, timing_picture
-from .recording import describe
+from .drawing.look import FITS, STYLE, static_picture
+from .drawing.painter import Painter
+from .talks.exchange import Exchange, request_bytes, resolve
+from .talks.pictures import preview_picture, reply_picture, timing_picture
+from .talks.recording import describe
 
 REQUEST = "GET /hello HTTP/1.1\nHost: www.codedamn.com\nConnection: close\n\n"
 

@@ -15,11 +15,11 @@ import ipywidgets as widgets
 from ..handlers import StreamHandler, echo
 from ..servers.stream import StreamServer
 from .base import Panel, weakly
-from .conversation import Conversation, families
-from .look import FITS, STYLE, static_picture
-from .painter import Painter
-from .pictures import client_picture, record_picture, status_picture
-from .visitor import typed
+from .drawing.look import FITS, STYLE, static_picture
+from .drawing.painter import Painter
+from .talks.conversation import Conversation, families
+from .talks.pictures import client_picture, record_picture, status_picture
+from .talks.visitor import typed
 
 ENTER = 0.1  # seconds between the Enter key and the sending, in which the text arrives
 HTTP_REQUEST = r"GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n"

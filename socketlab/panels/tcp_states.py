@@ -16,12 +16,12 @@ from typing import Any
 import ipywidgets as widgets
 
 from .base import Panel, weakly
-from .connection_model import ConnectionModel
-from .look import FITS, STYLE, static_picture
-from .painter import Painter
-from .tcp_calls import Call
-from .tcp_diagram import diagram
-from .tcp_pictures import calls_picture, status_picture
+from .drawing.look import FITS, STYLE, static_picture
+from .drawing.painter import Painter
+from .tcp.calls import Call
+from .tcp.connection import ConnectionModel
+from .tcp.diagram import diagram
+from .tcp.pictures import calls_picture, status_picture
 
 QUIET, SELDOM = 30.0, 0.5  # after so many seconds without a change it looks twice a second, to spare a slow core
 LOOK = 0.05  # seconds between two looks: with the painter's GATHER, what happens by itself shows within 0.1 s

@@ -2,9 +2,9 @@
 
 ``from socketlab import trace``, then ``with trace() as t: ...``. Rooms within, imports going down only: `trace` (its
 life) → `roles` → `order` (happens-before) → `streams`, `pairing` → `calls` → `settling`, `methods` (what stands in for
-the class's own) → `under_way`, `descriptions` → `operations` → `recorder` → `sight` (who is who). `events` is what
-comes out, and `views` (ladder, timeline, table) and `packets` (the capture file) know nothing else. `waiting` tells
-what a thread is blocked in, with or without a trace.
+the class's own) → `under_way`, `descriptions` → `operations` → `recorder` → `sight` (who is who). `links` and
+`panels` know what is left out. `events` is what comes out, and `views` (ladder, timeline, table) and `packets` (the
+capture file) know nothing else. `waiting` tells what a thread is blocked in, with or without a trace.
 """
 
 from __future__ import annotations

@@ -114,16 +114,16 @@ class Links:
         """For a datagram's sender and receiver, the first being a link: from where to where it came before."""
         found: dict[tuple[Any, Any], tuple[Any, Any]] = {}
         for way, client in self.client.items():
-            here, target, door = _port(way.local), _port(way.peer), _port(self.door[way].local)
-            found[here, target] = _port(client), door
-            found[door, _port(client)] = target, here
+            here, target, door = port_of(way.local), port_of(way.peer), port_of(self.door[way].local)
+            found[here, target] = port_of(client), door
+            found[door, port_of(client)] = target, here
         return found
 
     def _origin(self, call: Call) -> tuple[Any, Any] | None:
         """From where to where a datagram was sent that `call` got through links; None where it came without one."""
         if call.failed or call.data is None or call.who is None:
             return None
-        came = _port(call.address if call.address is not None else call.who.peer), _port(call.who.local)
+        came = port_of(call.address if call.address is not None else call.who.peer), port_of(call.who.local)
         found = None
         for _ in range(len(self._hops)):
             if came not in self._hops:
@@ -140,9 +140,9 @@ class Links:
         under_way: dict[Any, _Datagrams] = defaultdict(_Datagrams)
         for call in posted:
             if not call.failed and call.who is not None:
-                target = _port(call.address if call.address is not None else call.who.peer)
+                target = port_of(call.address if call.address is not None else call.who.peer)
                 if target in links:
-                    under_way[_port(call.who.local), target].add(call)
+                    under_way[port_of(call.who.local), target].add(call)
                     self.joined.setdefault(call.who, any_link)
         left = []
         for call in delivered:
@@ -196,7 +196,7 @@ def _bits_apart(one: bytes, other: bytes) -> int:
     return (int.from_bytes(one, "big") ^ int.from_bytes(other, "big")).bit_count()
 
 
-def _port(address: Any) -> Any:
+def port_of(address: Any) -> Any:
     """What is compared of an address on loopback: the port; an end that is not bound to a host says 0.0.0.0."""
     name = name_of(address)
     return name[1] if isinstance(name, tuple) else name

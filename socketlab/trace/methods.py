@@ -25,6 +25,7 @@ from . import descriptions
 from .descriptions import FUNCTIONS, METHODS, SELECTORS, TLS_METHODS, Describe
 from .events import IN, OUT, words_of
 from .operations import Operation, special
+from .panels import MEETINGS, note
 from .recorder import SMALL, Recorder, is_helper
 from .sight import End, calling_frame, is_not_the_program, module_of, on_whose_behalf
 
@@ -177,6 +178,10 @@ def _other(recorder: Recorder) -> Any:
                     who = ends.of(args[0], caller)
             if who is not None and who.family == -1:
                 who = None  # a socket that could not be made, or none at all
+            if recorder.lane().panel:
+                note(recorder.links, args[0] if bound and args else None, who, operation)
+                if operation.name not in MEETINGS:
+                    return
             if operation.tls and who is not None:
                 who.tls = True
             failure = None if error is None else words_of(error)

@@ -39,10 +39,11 @@ from .calls import Call, calls_of, chains_of, ended, name_of
 from .events import IN, Failure
 from .links import Links
 from .pairing import pair
+from .panels import left_out
 from .recorder import Lane
 from .relays import Known
 from .sight import End
-from .streams import tie
+from .streams import find_unseen_datagrams, tie
 
 _OF_THE_PEER = (
     "ConnectionResetError",
@@ -64,7 +65,7 @@ class Told:
         known: Known,
         step: Callable[[float], object] = lambda share: None,
     ) -> None:
-        """`unread` bytes wait in the queues of the ends; `known` is what links have told of themselves.
+        """`unread` bytes wait in the queues of the ends; `known` is what links and panels have told of themselves.
 
         `step` is told now and then which share is done, 0 to 1.
         """
@@ -72,18 +73,25 @@ class Told:
         every: list[Call] = []
         chains: list[list[Call]] = []
         of_links: list[Call] = []
-        for index, (lane, chunks) in enumerate(lanes):
+        tops: list[list[Call]] = []
+        for index, (_, chunks) in enumerate(lanes):
             calls, top, theirs = calls_of(index, chunks)
             every += calls
             of_links += theirs
-            chains += chains_of(lane, top)
+            tops.append(top)
             for call in calls:
                 if call.inside is not None and call.inside.who is None and call.inside.name.startswith("create_"):
                     call.inside.who = call.who  # create_connection that failed: its last attempt
             step(0.4 * (index + 1) / len(lanes))
         self.links = Links(of_links, known)
-        self.partner = pair(every + of_links)
+        self.partner = pair(every + of_links, [*known.panels, *known.mate] if known.panels else ())
         unread = self.links.join(self.partner, unread)
+        find_unseen_datagrams(every, of_links)
+        if of_panels := left_out(every, self.lanes, known, self.links, self.partner):
+            every = [call for call in every if call not in of_panels]
+            tops = [[call for call in top if call not in of_panels] for top in tops]
+        for lane, top in zip(self.lanes, tops, strict=True):
+            chains += chains_of(lane, top)
         step(0.5)
         tie(every, self.partner, unread, self.links)
         step(0.7)

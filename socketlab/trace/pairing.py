@@ -11,8 +11,8 @@ from .calls import Call, ended, name_of
 from .sight import End
 
 
-def pair(calls: Iterable[Call]) -> dict[End, End]:
-    """For each end of a stream the other one, where both are in this process."""
+def pair(calls: Iterable[Call], others: Iterable[End] = ()) -> dict[End, End]:
+    """For each end of a stream the other one, where both are in this process, among those of `calls` and `others`."""
     partner: dict[End, End] = {}
     ends: dict[End, float] = {}  # when they came to their addresses: the kernel may give the same ones twice
     unix: list[Call] = []
@@ -28,6 +28,8 @@ def pair(calls: Iterable[Call]) -> dict[End, End]:
         if call.name == "socketpair" and len(call.made) == 2:
             left, right = call.made
             partner[left], partner[right] = right, left
+    for end in others:
+        ends.setdefault(end, 0.0)
     waiting: dict[Any, deque[End]] = defaultdict(deque)
     for end in sorted(ends, key=ends.__getitem__):
         if end.stream and end not in partner and end.peer and isinstance(end.local, tuple):

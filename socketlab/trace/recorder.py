@@ -37,6 +37,8 @@ SLOTS = 6
 CHUNK = SLOTS * 8192  # at most; the limit of events is looked at once a chunk
 #: Payloads up to this many bytes are always kept while recording: to count them would cost more than to keep them.
 SMALL = 64
+#: The module whose threads are a panel's, at work on an experiment.
+PANEL = "socketlab.panels.experiment"
 
 
 class Cut:
@@ -58,6 +60,8 @@ class Lane:
         self.ident = thread.ident
         self.helper = outermost.startswith("socketlab.servers")  # a thread of socketlab's own servers
         self.link = outermost.startswith("socketlab.links")  # or of a link
+        self.panel = outermost == PANEL  # or of a panel that measures: see `panels`
+        self.experiment = outermost.startswith("socketlab.experiments")
         self.put_aside: list[list[Any]] = []
         self.log: list[Any] = []
 
@@ -88,20 +92,17 @@ class Recorder:
         self.closed = False
         self.faults: deque[Exception] = deque(maxlen=100)  # our own, while something was written down
         self.under_way: dict[int, Any] = {}  # see the module of that name
-        self.links: Any = None  # what they have told: see `relays`
+        self.links: Any = None  # what they, and panels, have told: see `relays`
         self._lock = threading.Lock()
 
     # -- called from the methods in `methods` ----------------------------------------------------------------------
 
     def put(self, start: float, end: float, who: End | None, operation: Any, asked: Any, moved: Any) -> None:
         """Add one call to this thread's lane."""
-        from .under_way import came_back
-
         try:
             log = self.local.log
         except AttributeError:
-            log = self._new_lane()
-            log += came_back(self.under_way.get(get_ident()), self.opened, start, who)
+            log = self._first_log(start, who)
         log += (start, end, who, operation, asked, moved)
         if len(log) >= self.chunk:
             self.put_aside()
@@ -129,7 +130,8 @@ class Recorder:
         lane: Lane = self.local.lane
         with self._lock:
             log, lane.log = lane.log, []
-            self.local.log = lane.log
+            if not lane.panel:
+                self.local.log = lane.log
             if self.closed or self.stopped_at is not None:
                 return  # somebody kept a method of a trace that is closed: forget what it wrote
             lane.put_aside.append(log)
@@ -137,12 +139,24 @@ class Recorder:
             if self.events_left <= 0:
                 self.stopped_at = perf_counter()
 
-    def _new_lane(self) -> list[Any]:
-        lane = Lane(threading.current_thread(), outermost_module(calling_frame(1)))
-        with self._lock:
-            self.lanes.append(lane)
-        self.local.lane = lane
-        self.local.log = lane.log
+    def lane(self) -> Lane:
+        """This thread's lane."""
+        try:
+            lane: Lane = self.local.lane
+        except AttributeError:
+            lane = self.local.lane = Lane(threading.current_thread(), outermost_module(calling_frame(1)))
+            with self._lock:
+                self.lanes.append(lane)
+        return lane
+
+    def _first_log(self, start: float, who: End | None) -> list[Any]:
+        """This thread's list, to which its methods add by themselves from now on; not so a panel's: see `panels`."""
+        from .under_way import came_back
+
+        lane = self.lane()
+        if not lane.panel:
+            self.local.log = lane.log
+            lane.log += came_back(self.under_way.get(get_ident()), self.opened, start, who)
         return lane.log
 
     def allow(self, events: int, payload: int) -> None:

@@ -21,7 +21,8 @@ import time
 from typing import Any
 
 from .methods import CODES, Socket
-from .recorder import Recorder, outermost_module
+from .panels import at_the_other_end
+from .recorder import Lane, Recorder, outermost_module
 from .relays import PATIENCE as LINKS
 from .relays import carry
 from .system_call import system_call
@@ -33,17 +34,19 @@ def settle(recorder: Recorder, patience: float = PATIENCE) -> bool:
     """Wait until nothing is under way in other threads; False where patience ran out."""
     began = time.perf_counter()
     deadline = began + patience
-    me = threading.get_ident()
+    panels = {lane.ident for lane in recorder.lanes if lane.panel}
+    apart = {threading.get_ident(), *panels, *recorder.links.panels_threads}  # nobody waits for a panel
+    others = at_the_other_end(recorder.links)
     calm = 0
     while True:
         frames = sys._current_frames()
-        busy = [lane for lane in recorder.lanes if lane.ident != me and lane.ident in frames and not lane.link]
-        links_carry = carry()
+        busy = [lane for lane in recorder.lanes if lane.ident in frames and lane.ident not in apart and not lane.link]
+        links_carry = carry(recorder, others)
         if links_carry:  # what arrives may be answered: whoever gets it is given the same patience once more
             deadline = max(deadline, min(time.perf_counter(), began + LINKS) + patience)
         if not links_carry and all(_stands_still(frames[lane.ident]) for lane in busy if lane.ident is not None):
             calm += 1
-            if calm == 2:  # between two looks, whoever had been woken has had the interpreter
+            if calm >= 2 and _sleep(busy):
                 return True
         else:
             calm = 0
@@ -51,6 +54,13 @@ def settle(recorder: Recorder, patience: float = PATIENCE) -> bool:
         if time.perf_counter() > deadline:
             return False
         time.sleep(0.0001 if busy else 0)
+
+
+def _sleep(lanes: list[Lane]) -> bool:
+    """Whether none of these threads has been woken: one that has may be waiting for its turn to run Python."""
+    natives = {thread.ident: thread.native_id for thread in threading.enumerate()}
+    calls = [system_call(natives[lane.ident]) for lane in lanes if lane.ident in natives]
+    return all(call is None or call.name not in ("running", "futex") for call in calls)
 
 
 def wait_for_servers(patience: float = PATIENCE) -> None:

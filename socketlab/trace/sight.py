@@ -151,7 +151,7 @@ class Ends:
             if inode:
                 end = self._by_inode.setdefault(inode, end)  # another thread may have seen it at the same moment
                 if end.stream and end.kind == "unix stream" and end.peer is not None:
-                    end.other = _other_end(inode)
+                    end.other = inode_at_the_other_end(inode)
         self.know(sock, end)
         return end
 
@@ -174,7 +174,7 @@ class Ends:
         self.known.pop(id(sock), None)
 
 
-def _other_end(inode: int) -> int | None:
+def inode_at_the_other_end(inode: int) -> int | None:
     """The inode of the other end: a pair of Unix sockets has no names by which they could be known."""
     try:
         return unix_peer(inode)

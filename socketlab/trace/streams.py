@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .calls import Call, ended, length, name_of
@@ -48,7 +48,6 @@ def tie(calls: Iterable[Call], partner: dict[End, End], unread: dict[End, int], 
         _stream([], receives, unread.get(end, 0))
     posted.sort(key=ended)
     delivered.sort(key=ended)
-    _find_unseen_datagrams([*posted, *links.calls], delivered)
     _datagrams(posted, links.follow(posted, delivered), partner)
 
 
@@ -124,11 +123,11 @@ def _find_unseen(sends: list[Call], receives: list[Call], unread: int) -> None:
             call.moved = data[:size] if len(data) >= size else Cut(data, size)
 
 
-def _find_unseen_datagrams(posted: Iterable[Call], delivered: Iterable[Call]) -> None:
+def find_unseen_datagrams(calls: Sequence[Call], of_links: Sequence[Call]) -> None:
     """Fill in what a recv returned that began before the trace: the first datagram that was sent there."""
-    for call in delivered:
-        if call.moved is UNKNOWN and call.who is not None:
-            sends = [sent for sent in posted if sent.operation.direction == OUT and not sent.failed]
+    for call in calls:
+        if call.moved is UNKNOWN and call.who is not None and not call.who.stream:
+            sends = [sent for sent in (*calls, *of_links) if sent.operation.direction == OUT and not sent.failed]
             first = min((sent for sent in sends if _may_be(sent, call, None)), key=ended, default=None)
             if first is not None and first.who is not None:
                 call.moved = Cut(first.data or b"", first.size or 0)
@@ -174,7 +173,7 @@ def _cut_short(under_way: dict[Any, deque[Call]], call: Call) -> list[Call]:
 
 def _may_be(sent: Call, got: Call, sender: Any) -> bool:
     """Whether what `got` received may be what `sent` sent: it was sent before, from there, to here."""
-    if sent.start > got.end or sent.who is None or got.who is None:
+    if sent.start > got.end or sent.who is None or got.who is None or sent.who.stream:
         return False
     target = name_of(sent.address if sent.address is not None else sent.who.peer)
     mine, source = name_of(got.who.local), name_of(sent.who.local)

@@ -20,6 +20,7 @@ from .events import IN, OUT, Endpoint, Event, Failure, Piece
 from .methods import without_our_frames
 from .operations import flag_names
 from .order import Told, causes_of
+from .panels import look as look_at_panels
 from .relays import Known, look
 from .roles import name_ends, name_threads
 from .settling import settle
@@ -71,6 +72,7 @@ class Trace:
         self._leave = weakref.finalize(self, recorder.end, id(self))
         self._recorder = recorder.begin(self, *self._limits)
         look(self._recorder)
+        look_at_panels(self._recorder)
         self._opened, self._opened_ns = perf_counter(), time_ns()
         return self
 
@@ -344,8 +346,8 @@ def trace(name: str = "", *, events: int = EVENTS, payload: int = PAYLOAD) -> Tr
     kept; both are for all traces that are open at the same time, which share what they record. Methods of the class
     `socket.socket` (and of `ssl.SSLSocket`, and functions of `socket`, `select`, `selectors`) are replaced while any
     trace is open, and put back when the last one closes. What goes through a `faulty_link` is told as one conversation
-    of its two ends; for what is on its way in a link, a trace that closes waits, a second at most. Raises ValueError
-    where a limit is negative.
+    of its two ends; for what is on its way in a link, a trace that closes waits, a second at most. What panels say by
+    themselves is left out. Raises ValueError where a limit is negative.
     """
     for what, value in (("events", events), ("payload", payload)):
         if not isinstance(value, int) or value < 0:

@@ -14,13 +14,14 @@ import sys
 import threading
 from typing import Any, NamedTuple
 
+from ..servers.datagram import LARGEST
 from .events import IN
 from .operations import Extra, Operation, special
 from .recorder import Recorder
 from .relays import look
 from .sight import End, Plain
 
-_ACCEPT, _RECV = Operation("accept"), Operation("recv", IN)
+_ACCEPT, _RECV, _RECVFROM = Operation("accept"), Operation("recv", IN), Operation("recvfrom", IN)
 
 
 class _Unknown:
@@ -61,6 +62,8 @@ def came_back(call: UnderWay | None, opened: float, seen: float, who: End | None
     """The slots of `call`, which a thread had begun before, now that it is `seen` again with a call of `who`."""
     if call is None:
         return ()
+    if call.kind == "recv" and call.end.helper and not call.end.stream:
+        return opened, seen, call.end, _RECVFROM, LARGEST, UNKNOWN  # as a server for datagrams does it, always
     if call.kind == "recv":
         return opened, seen, call.end, _RECV, None, UNKNOWN
     if who is None or who is call.end or not who.stream or who.local != call.end.local:

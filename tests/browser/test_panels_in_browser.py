@@ -29,6 +29,7 @@ def expect(what: Any) -> Any:
     """Playwright's expect: waits until it is so; a slow machine may take its time."""
     from playwright.sync_api import expect
 
+    expect.set_options(timeout=30_000)
     return expect(what)
 
 

@@ -78,6 +78,15 @@ def reads_the_message(error: Any) -> Any:
     return "check the name" if isinstance(error, socket.gaierror) else error.strerror
 
 
+@mutant("advice", "not-recognised")
+def compares_with_the_class(error: Any) -> Any:
+    if error == ConnectionRefusedError:  # noqa: E721
+        return "check the port"
+    if error == TimeoutError:  # noqa: E721
+        return "check the network"
+    return "check the name" if error == socket.gaierror else error.strerror
+
+
 @mutant("advice", "other-words")
 def says_it_nicely(error: Any) -> Any:
     return "Check the port, please." if isinstance(error, ConnectionRefusedError) else error.strerror
@@ -221,6 +230,15 @@ def the_last_that_connects(candidates: Any, timeout: Any) -> Any:
         except OSError:
             s.close()
     return found
+
+
+@mutant("connect_any", "number-not-looked-at")
+def asks_for_the_number(candidates: Any, timeout: Any) -> Any:
+    for family, kind, proto, _, address in candidates:
+        s = socket.socket(family, kind, proto)
+        s.settimeout(timeout)
+        s.connect_ex(address)
+        return s
 
 
 @mutant("connect_any", "closed-on-return")
@@ -372,6 +390,9 @@ def without_blocking(candidates: Any, timeout: Any) -> Any:
     raise failure
 
 
+# Who spins stands in any line of the loop when the time is up. In those that spin below, the loop is one line, so that
+# the verdict has the same words each time.
+
 # -- recv_until_eof ----------------------------------------------------------------------------------------------------
 
 
@@ -448,16 +469,14 @@ def keeps_the_last(sock: Any) -> Any:
 @mutant("recv_until_eof", "end-ignored")
 def until_the_size(sock: Any) -> Any:
     data = b""
-    while len(data) < 1024:
-        data += sock.recv(1024)
+    while len(data) < 1024: data += sock.recv(1024)  # noqa: E701  # fmt: skip
     return data
 
 
 @mutant("recv_until_eof", "end-ignored")
 def compares_with_text(sock: Any) -> Any:
     pieces = []
-    while (piece := sock.recv(1024)) != "":
-        pieces.append(piece)
+    while (piece := sock.recv(1024)) != "": pieces.append(piece)  # noqa: E701  # fmt: skip
     return b"".join(pieces)
 
 
@@ -660,8 +679,7 @@ def waits_for_more_that_never_comes(sock: Any, data: Any) -> Any:
         while b"\r\n" not in data:
             data += sock.recv(1024)
         size, data = data.split(b"\r\n", 1)
-        while len(data) < int(size, 16) + 2:
-            data += sock.recv(1024)
+        while len(data) < int(size, 16) + 2: data += sock.recv(1024)  # noqa: E701  # fmt: skip
         if int(size, 16) == 0:
             return body
         body, data = body + data[: int(size, 16)], data[int(size, 16) + 2 :]

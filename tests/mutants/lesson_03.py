@@ -63,13 +63,6 @@ def start_and_join(listener: socket.socket, n: int) -> None:
         thread(talk, listener.accept()[0]).join()
 
 
-@mutant("serve_many", "joins-at-once")
-def pool_for_each(listener: socket.socket, n: int) -> None:
-    for _ in range(n):
-        with ThreadPoolExecutor() as pool:
-            pool.submit(talk, listener.accept()[0])
-
-
 @mutant("serve_many", "pool-too-small")
 def pool_as_it_comes(listener: socket.socket, n: int) -> None:
     with ThreadPoolExecutor() as pool:

@@ -11,9 +11,9 @@ import os
 import select
 import socket
 import struct
+import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
 
 from ...handlers import echo
@@ -24,7 +24,7 @@ from ..seen import Seen
 
 LESSON = "02_a_client"
 
-DEADLINE = 1.5  # seconds; a right answer takes a twentieth of it
+DEADLINE = 1.0  # seconds for a scenario; most take a hundredth, and who hangs in the last one is told so in good time
 
 PORT, NETWORK, NAME = "check the port", "check the network", "check the name"
 
@@ -215,6 +215,15 @@ def by_words(seen: Seen) -> str | None:
     return "It knows the error by its words, and those are the system's: another machine has them in another language."
 
 
+@advice.misconception(
+    "not-recognised", advice="Ask with isinstance(error, …): an exception is neither its class nor equal to it."
+)
+def not_recognised(seen: Seen) -> str | None:
+    if not seen.returned or seen.result != about(seen).strerror or seen.result is None:
+        return None
+    return f"It returned the system's words: none of its questions recognised a {type(about(seen)).__name__}."
+
+
 @advice.misconception("other-words", advice="Return the words of the task, to the letter: a program compares them.")
 def other_words(seen: Seen) -> str | None:
     if not seen.returned or not isinstance(seen.result, str):
@@ -232,6 +241,7 @@ def _a(name: str) -> str:
 
 NO_FAMILY = 99  # of no protocol that a kernel has: socket(2) says EAFNOSUPPORT, as for IPv6 where there is none
 TIMEOUT = 0.1  # seconds, for each candidate
+NOT_CONNECTED = "a socket that is not connected"
 
 Candidate = tuple[int, int, int, str, Any]
 
@@ -252,12 +262,15 @@ def try_them(attempt: Attempt, candidates: Sequence[Candidate], wanted: Any) -> 
     except OSError:
         reached = None
     attempt.seen.facts["elsewhere"] = reached not in (None, wanted)
-    came = "a socket that is not connected" if reached is None else "a connection to another one"
+    came = NOT_CONNECTED if reached is None else "a connection to another one"
     attempt.want(reached == wanted, "a connection to the first candidate that answers", came)
-    with suppress(OSError):
-        result.settimeout(1.0)
+    result.settimeout(0.5)
+    try:
         result.sendall(b"?")
-        attempt.equal(result.recv(1), b"?", "the echo")
+        echoed = shown(result.recv(1))
+    except OSError as exc:
+        echoed = type(exc).__name__
+    attempt.want(echoed == "b'?'", "the echo of what is sent through it", echoed)
 
 
 @connect_any.scenario("the first refuses, the second answers")
@@ -336,6 +349,13 @@ def family_ignored(seen: Seen) -> str | None:
     return "It made an IPv4 socket for a candidate that says another family, and so reached who was not meant."
 
 
+@connect_any.misconception("number-not-looked-at", advice="Look at what connect_ex returns: 0 is success.")
+def number_not_looked_at(seen: Seen) -> str | None:
+    if not seen.made("connect_ex") or seen.came != NOT_CONNECTED:
+        return None
+    return "connect_ex() does not raise, it returns the errno; nobody looked at it, so a failure passed for a success."
+
+
 @connect_any.misconception("tries-all", advice="Return the socket at once: a return ends the loop as well.")
 def tries_all(seen: Seen) -> str | None:
     if not seen.facts.get("one is enough") or len(seen.made("connect")) < 2:
@@ -393,12 +413,13 @@ def failed_left_open(seen: Seen) -> str | None:
 TEXT = "Stück für Stück.".encode()
 PAGE = b"".join(b"%015d\n" % number for number in range(0, 20_000, 16))
 LAST = 10  # bytes of the page that come one at a time
+LINGER = "hh" if sys.platform == "win32" else "ii"  # struct linger: on, and for how many seconds
 PAUSE = 0.15  # seconds: more than the tenth of one that people take for an end
 
 
 def reset(sock: socket.socket) -> None:
     """Break a connection off: with this option close() sends a reset (socket(7), SO_LINGER)."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack(LINGER, 1, 0))
     sock.close()
 
 
@@ -503,11 +524,11 @@ def one_recv(seen: Seen) -> str | None:
     if not cut_short(seen) or len(recvs) != 1 or not recvs[0].size:
         return None
     first, size = recvs[0], seen.facts.get("size", 0)
+    if (first.size or 0) >= size:
+        return None
     came = "1 byte" if first.size == 1 else f"{first.size:,} bytes"
     if first.asked == str(first.size):
-        return (
-            f"{first.call}({first.asked}) returned {came} of {size:,}: it returns no more than you ask for, and once."
-        )
+        return f"{first.call}({first.asked}) returned {came} of {size:,}: it returns no more than you ask for."
     return f"{first.call}({first.asked}) returned {came} of {size:,}: what has arrived, not what you asked for."
 
 

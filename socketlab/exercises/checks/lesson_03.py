@@ -24,7 +24,6 @@ from ..definition import Exercise
 from ..seen import Seen
 
 LESSON = "03_a_server"
-LIMIT = 1.5  # seconds for a scenario: the slowest right answer (one that polls twice a second) takes half a second
 SOON = 0.5  # seconds for what one thread of this process does for another
 AT_ONCE = 0.06  # seconds in which an answer that waits for nobody has returned
 
@@ -42,7 +41,7 @@ serve_many = Exercise(
         "How many threads has a `ThreadPoolExecutor()`? As many as it likes, unless you say `max_workers=`.",
         "Leaving the `with` of a pool waits for its threads; threads of your own want a `join()` each, after the loop.",
     ),
-    deadline=LIMIT,
+    deadline=1.0,
 )
 
 any_port = Exercise(
@@ -55,7 +54,7 @@ any_port = Exercise(
         "Port 0 asks the kernel for a free one, and the listener has it from then on: there is nothing to look for.",
         "`create_server()` binds and listens, and takes a backlog of its own if you name none.",
     ),
-    deadline=LIMIT,
+    deadline=1.0,
 )
 
 start_greeter = Exercise(
@@ -70,7 +69,6 @@ start_greeter = Exercise(
         "The thread waits in `accept()`. A flag alone does not wake it, nor does `close()`; a client does.",
         "Set the flag, ring, `join()` the thread, then close the listener. If the flag is set already, return.",
     ),
-    deadline=LIMIT,
 )
 
 
@@ -127,9 +125,7 @@ def died(seen: Seen) -> str | None:
     errors = [one for one in seen.facts.get("errors", ()) if not isinstance(one, ConnectionError)]
     if not errors or seen.failed("TypeError"):
         return None
-    return (
-        f"A thread that it started ended with {in_words(errors[0])}: nobody catches that, and it is printed anywhere."
-    )
+    return f"A thread that it started ended with {in_words(errors[0])}, and its traceback lands in any cell."
 
 
 def address_in_use(seen: Seen) -> bool:
@@ -176,7 +172,7 @@ class Talk:
                 self.now(f"{attempt.wants} returns")
                 self.over = True
                 raise
-            beside.join(LIMIT)
+            beside.join(1.0)
         attempt.want(not facts.get("early"), "it returns when the last client has left", "it returned before")
         attempt.want("wrong" not in facts, *facts.get("wrong", ("", "")))
 
@@ -528,6 +524,8 @@ class Greeter:
     def stops(self) -> None:
         """stop() has to return, and to leave no thread and no socket."""
         attempt, facts = self.attempt, self.facts
+        # Where close() is faster than accept(), or not, is a matter of luck: have the thread where it waits.
+        until(lambda: all(waiting(one, explain=False) for one in self.threads if one.is_alive()), SOON)
         attempt.then("stop()", self.stop)
         facts["gone"] = until(lambda: not any(one.is_alive() for one in self.threads), SOON / 2)
         if not facts["gone"]:
@@ -549,7 +547,11 @@ class Greeter:
             return client.connect_ex(self.address[:2]) == 0
 
 
-@start_greeter.scenario("three clients, then stop")
+# A server that looks at a flag twice a second, as socketserver's does, takes half a second to stop. It is slow, and not
+# wrong: three servers have to be stopped within the time that a check has (definition.TOTAL).
+
+
+@start_greeter.scenario("three clients, then stop, and stop once more")
 def three_clients(attempt: Attempt) -> None:
     with errors_in_threads(attempt):
         greeter = Greeter(attempt)
@@ -557,32 +559,18 @@ def three_clients(attempt: Attempt) -> None:
             greeter.greets(who)
         greeter.stops()
         attempt.nothing_left_open()
+        attempt.seen.facts["second"] = True
+        greeter.stops()
 
 
-@start_greeter.scenario("stopped before anybody came")
-def nobody_came(attempt: Attempt) -> None:
-    with errors_in_threads(attempt):
-        Greeter(attempt).stops()
-
-
-@start_greeter.scenario("two servers, and one of them is stopped")
+@start_greeter.scenario("two servers, and one is stopped before anybody came")
 def one_of_two(attempt: Attempt) -> None:
     attempt.seen.facts["two"] = True
     with errors_in_threads(attempt):
         first, second = Greeter(attempt), Greeter(attempt)
-        first.greets("a client of the first")
         first.stops()
-        second.greets("a client of the second")
+        second.greets("a client of the other")
         second.stops()
-
-
-@start_greeter.scenario("stopped twice")
-def stopped_twice(attempt: Attempt) -> None:
-    with errors_in_threads(attempt):
-        greeter = Greeter(attempt)
-        greeter.stops()
-        attempt.seen.facts["second"] = True
-        greeter.stops()
 
 
 @start_greeter.misconception(

@@ -1,0 +1,1 @@
+"""What becomes of datagrams: on the way, and in the receiver's buffer."""

@@ -1,0 +1,1 @@
+"""Coming and going: the queue of a listener, and TIME_WAIT."""

@@ -1,0 +1,1 @@
+"""What a stream makes of messages: pieces, and small writes that wait."""

@@ -1,0 +1,1 @@
+"""A conversation through a faulty link, watched without ever blocking."""

@@ -1,0 +1,163 @@
+"""A demonstration for `loop_gantt`: an echo server with a loop, four clients, and one handler that takes its time.
+
+Each client sends, waits for its echo, rests, and sends again, until the first one has done so as often as it is to.
+What that one says is expensive: its handler sleeps, which is what a loop must never do, and meanwhile the words of the
+others lie in the kernel's buffers, unheard.
+"""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from ...interrupts import Uninterrupted
+from ...measure.timing import Timing
+from ...trace import Trace, trace
+from ..running import Steps, run
+from ..wanted import seconds, whole
+from .loop_turns import LoopGantt, loop_gantt
+
+THREAD = "the loop"
+REST = 0.015  # seconds between an echo and the client's next message
+LONG_REST = 0.06  # the same of the slow one, so that the loop is seen without it
+LIMIT = 10.0  # seconds: every call of a client ends by then
+_LOOK = 0.03  # seconds between two yields
+
+
+@dataclass(frozen=True, repr=False)
+class SlowLoop:
+    """`gantt` is what the loop did, `trips` the round trips of each client that has finished, the slow one first."""
+
+    slow: float
+    gantt: LoopGantt
+    trips: tuple[Timing, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<SlowLoop, {len(self.gantt.rows)} rows>"
+
+
+def serve_in_a_loop(listener: socket.socket, bell: socket.socket, slow: float) -> None:
+    """Echo to everybody, one turn after the other, until a byte comes from `bell`; b"slow" takes `slow` seconds."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(listener, selectors.EVENT_READ)
+        selector.register(bell, selectors.EVENT_READ)
+        try:
+            while True:
+                for key, _ in selector.select():
+                    if key.fileobj is bell:
+                        return
+                    if key.fileobj is listener:
+                        conn, _ = listener.accept()
+                        selector.register(conn, selectors.EVENT_READ)
+                        continue
+                    conn = key.fileobj  # type: ignore[assignment]
+                    data = conn.recv(100)
+                    if data == b"slow":
+                        time.sleep(slow)
+                    if data:
+                        conn.sendall(data)
+                    else:
+                        selector.unregister(conn)
+                        conn.close()
+        finally:
+            for key in selector.get_map().values():
+                if key.fileobj not in (listener, bell):
+                    key.fileobj.close()  # type: ignore[union-attr]
+
+
+def slow_loop(clients: int = 4, messages: int = 3, slow: float = 0.05) -> SlowLoop:
+    """Let `clients` talk to a loop whose handler takes `slow` seconds for each of the first one's `messages`.
+
+    Raises ValueError for clients out of 1 to 20, messages out of 1 to 100, or slow out of 0 to 1 second.
+    """
+    return run(slow_loop_steps(clients, messages, slow), "a loop with a slow handler")
+
+
+def slow_loop_steps(clients: int = 4, messages: int = 3, slow: float = 0.05) -> Steps[SlowLoop]:
+    """`slow_loop` step by step: what the loop has done so far."""
+    whole("clients", clients, 1, 20, "clients")
+    whole("messages", messages, 1, 100, "messages")
+    return _steps(clients, messages, seconds("slow", slow, 1.0))
+
+
+def _steps(clients: int, messages: int, slow: float) -> Steps[SlowLoop]:
+    with ExitStack() as stack:
+        seen = stack.enter_context(trace())
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        button, bell = socket.socketpair()
+        stack.enter_context(button)
+        stack.enter_context(bell)
+        loop = _start(serve_in_a_loop, listener, bell, slow, name=THREAD)
+        # Backwards: the clients leave, then the bell rings, then the loop ends, and then the sockets close.
+        stack.callback(loop.join)
+        stack.callback(button.send, b"!")
+        address = listener.getsockname()
+        ends = [stack.enter_context(socket.create_connection(address, timeout=LIMIT)) for _ in range(clients)]
+        leaving = threading.Event()
+        trips: dict[int, Timing] = {}
+        threads: list[threading.Thread] = []
+        stack.callback(_all_leave, leaving, ends, threads)
+        for n, end in enumerate(ends):
+            threads.append(_start(_converse, n, end, messages, leaving, trips, name=f"client {n + 1}"))
+        length = messages * (slow + LONG_REST)
+        began = time.perf_counter()
+        while threads[0].is_alive():
+            threads[0].join(_LOOK)
+            share = (time.perf_counter() - began) / length
+            yield min(0.99, share), SlowLoop(slow, _read(seen))
+        leaving.set()  # the others end after the echo that they wait for
+        for thread in threads:
+            thread.join()
+        yield 1.0, SlowLoop(slow, _read(seen), tuple(trips[number] for number in sorted(trips)))
+
+
+def _start(target: Callable[..., None], *args: Any, name: str) -> threading.Thread:
+    thread = threading.Thread(target=target, args=args, name=name, daemon=True)
+    with Uninterrupted():
+        thread.start()
+    return thread
+
+
+def _all_leave(leaving: threading.Event, ends: list[socket.socket], threads: list[threading.Thread]) -> None:
+    leaving.set()
+    for end in ends:
+        try:
+            end.shutdown(socket.SHUT_RDWR)  # wakes the client that waits for its echo
+        except OSError:  # the other end has left already
+            pass
+    for thread in threads:
+        thread.join()
+
+
+def _converse(
+    number: int, end: socket.socket, messages: int, leaving: threading.Event, trips: dict[int, Timing]
+) -> None:
+    """What a client does: say something, wait for the echo, rest. Number 0 is the slow one."""
+    say, rest = (b"slow", LONG_REST) if number == 0 else (b"quick", REST)
+    samples: list[float] = []
+    try:
+        while number or len(samples) < messages:
+            began = time.perf_counter()
+            end.sendall(say)
+            if not end.recv(100):
+                break
+            samples.append(time.perf_counter() - began)
+            if leaving.wait(rest):
+                break
+    except OSError:  # shut down, when the experiment is stopped
+        pass
+    if samples:
+        trips[number] = Timing(tuple(samples), f"client {number + 1}")
+
+
+def _read(seen: Trace) -> LoopGantt:
+    try:
+        return loop_gantt(seen, thread=THREAD)
+    except ValueError:  # select has not returned yet
+        return LoopGantt()

@@ -1,0 +1,1 @@
+"""Below the link panel: a slider for every fault, what they set, and the picture."""
