@@ -13,7 +13,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from .plots import Picture, _style, figure
+from .plots import Picture, style, figure
 
 MOST = 24  #: bytes in a row: more cannot be told apart on a page
 _CELL, _ROW = 1.0, 2.5  # units of the picture: a byte is one wide, a row with its numbers two and a half high
@@ -73,7 +73,7 @@ def byte_grid(*rows: Row | Sequence[Any], names: Sequence[str] = (), title: str 
         raise ValueError(f"byte_grid wanted at most {MOST} bytes in a row, but one has {longest}: show a part of it")
     picture = figure(height=0.55 + 0.72 * len(grid))
     (ax,) = picture.axes
-    with _style():
+    with style():
         for number, row in enumerate(grid):
             _draw(ax, -number * _ROW, row, names)
         ax.set_xlim(-0.1, max(longest, 8) + 0.1)
