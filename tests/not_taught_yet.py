@@ -4,7 +4,6 @@ A name that a cell runs must leave it; so must the names of a notebook once it i
 """
 
 COMING: dict[int, list[str]] = {
-    4: ["htonl", "htons", "ntohl", "ntohs", "inet_aton", "inet_ntoa", "inet_ntop", "inet_pton"],
     5: [
         "AddressFamily",
         "AddressInfo",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .affinity import one_cpu
     from .descriptors import Life, follow_descriptors
+    from .octets import byte_grid
     from .plots import Picture, distribution, figure, lanes
     from .socket_rows import SocketRow
     from .socket_table import Sockets, netstat
@@ -34,6 +35,7 @@ __all__ = [
     "Stopwatch",
     "TcpInfo",
     "Timing",
+    "byte_grid",
     "bytes_text",
     "connect_rate",
     "distribution",
@@ -53,6 +55,7 @@ __all__ = [
 _ROOMS = {
     "affinity": ("one_cpu",),
     "descriptors": ("Life", "follow_descriptors"),
+    "octets": ("byte_grid",),
     "plots": ("Picture", "distribution", "figure", "lanes"),
     "socket_rows": ("SocketRow",),
     "socket_table": ("Sockets", "netstat"),

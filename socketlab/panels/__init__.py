@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .address import AddressPanel
     from .backlog import BacklogPanel
     from .buffer import BufferPanel
+    from .byte_order import ByteOrderPanel
     from .concurrency import ConcurrencyPanel
     from .family import FamilyPanel
     from .framing import FramingPanel
@@ -31,6 +32,7 @@ __all__ = [
     "AddressPanel",
     "BacklogPanel",
     "BufferPanel",
+    "ByteOrderPanel",
     "ConcurrencyPanel",
     "FamilyPanel",
     "FramingPanel",
@@ -49,6 +51,7 @@ _HOME = {
     "AddressPanel": "address",
     "BacklogPanel": "backlog",
     "BufferPanel": "buffer",
+    "ByteOrderPanel": "byte_order",
     "ConcurrencyPanel": "concurrency",
     "FamilyPanel": "family",
     "FramingPanel": "framing",

@@ -18,7 +18,7 @@ import socketlab.panels
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 # The notebooks of the course that are opened here, some six seconds each; ("*_*",) would be all of them.
-COURSE = sorted(path.name for pattern in ("01_*", "03_*") for path in NOTEBOOKS.glob(f"{pattern}.ipynb"))
+COURSE = sorted(path.name for pattern in ("01_*", "03_*", "04_*") for path in NOTEBOOKS.glob(f"{pattern}.ipynb"))
 
 THEMES = ("JupyterLab Light", "JupyterLab Dark")
 READABLE = 4.5  # contrast of text, WCAG 2.2, 1.4.3 (level AA)
@@ -173,6 +173,16 @@ def try_tcp_states(page: Page, panel: Any) -> None:
 
 SIDES = ("listener", "client", "server")
 
+
+def try_byte_order(page: Page, panel: Any) -> None:
+    expect(panel).to_contain_text("258 arrives as 33,619,968")
+    toggles = panel.get_by_role("button", name="big-endian")
+    toggles.last.click()  # the reader's
+    expect(panel).to_contain_text("258 arrives as 258")
+    panel.get_by_label("size").select_option("2 bytes (H)")
+    expect(panel).to_contain_text('struct.unpack("!H", data)')
+
+
 TRIES: dict[str, Callable[[Page, Any], None]] = {
     "Server": try_server,
     "Request": try_request,
@@ -180,6 +190,7 @@ TRIES: dict[str, Callable[[Page, Any], None]] = {
     "Your machine's passport": try_passport,
     "TCP states": try_tcp_states,
 }
+TRIES_OF_THE_COURSE = {**TRIES, "Byte order": try_byte_order}
 
 
 # -- the course ----------------------------------------------------------------------------------------------------
@@ -199,7 +210,7 @@ def test_a_notebook_of_the_course(lab: Lab, open_notebook: Callable[[str], Page]
     for number in with_panel:
         panel = page.cell(number).locator(".socketlab-panel")
         expect(panel).to_be_visible()
-        TRIES[panel.locator(".sl-title").first.inner_text()](page, panel)
+        TRIES_OF_THE_COURSE[panel.locator(".sl-title").first.inner_text()](page, panel)
     assert [(number, what) for number, what in page.errors() if number not in announced] == []
     check_readable(page)
 
@@ -236,7 +247,7 @@ def try_address(page: Page, panel: Any) -> None:
     expect(panel).to_contain_text("Not asked: 'no such name' is neither a numeric address nor a name in /etc/hosts")
 
 
-TRIES_OF_THE_GALLERY = {**TRIES, "Options": try_options, "Addresses": try_address}
+TRIES_OF_THE_GALLERY = {**TRIES_OF_THE_COURSE, "Options": try_options, "Addresses": try_address}
 
 
 def test_the_gallery(open_notebook: Callable[[str], Page]) -> None:
