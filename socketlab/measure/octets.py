@@ -13,7 +13,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from .plots import Picture, style, figure
+from .plots import Picture, figure, style
 
 MOST = 24  #: bytes in a row: more cannot be told apart on a page
 _CELL, _ROW = 1.0, 2.5  # units of the picture: a byte is one wide, a row with its numbers two and a half high
