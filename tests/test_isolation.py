@@ -341,13 +341,12 @@ assert found.passed, found.text()
     def test_an_interrupt_ends_the_check(self, kernel: Kernel) -> None:
         """At many moments, the fork and the kill among them; none leaves a child behind."""
         for n in range(40 if THOROUGH else 12):
-            delay = n * 0.004
-
-            def interrupt(delay: float = delay) -> None:
-                time.sleep(delay)
-                kernel.interrupt()
-
-            outcome = kernel.finish(kernel.send("check('take', hostile.sleeps)"), begun=interrupt)
+            # Only from its first line on: before, ipykernel ignores interrupts although it says that it is busy.
+            request = kernel.send("print('begun', flush=True)\ncheck('take', hostile.sleeps)")
+            kernel.wait_for_print(request)
+            time.sleep(n * 0.004)
+            kernel.interrupt()
+            outcome = kernel.finish(request)
             assert outcome.interrupted, outcome
             assert outcome.seconds < 1.9
         run(kernel, USABLE)
