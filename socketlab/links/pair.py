@@ -116,7 +116,7 @@ class Pair:
                 pipe.take(bytes(view[:size]), perf_counter())
                 self.died(other, exc)
                 return
-            pipe.taken += sent  # `passed_on`, without the call
+            pipe.taken += sent  # past the pipe, which has nothing to do to them
             pipe.passed += sent
             if sent < size:
                 now = perf_counter()

@@ -57,7 +57,7 @@ class Pipe:
     def look(self, now: float) -> None:
         """Take notice of the faults as they are set now."""
         faults = self.faults
-        #: Nothing is wrong: while nothing waits either, whoever drives the pipe may pass bytes on and tell `passed_on`.
+        #: Nothing is wrong: while nothing waits either, whoever drives the pipe may pass bytes on, and count them itself.
         self.clear = faults.perfect
         self._latency: float = faults.latency
         self._jitter: float = faults.jitter
@@ -96,11 +96,6 @@ class Pipe:
         self._waiting.append((now, memoryview(data)))
         if self._timeout is not None or self.swallowed:
             self._swallow()
-
-    def passed_on(self, size: int) -> None:
-        """So many bytes came and left at once, while the pipe was `clear` and nothing waited."""
-        self.taken += size
-        self.passed += size
 
     def end(self, now: float, broken: bool = False) -> None:
         """The sender has finished: behind what waits comes the end, or a reset where it is `broken`."""
