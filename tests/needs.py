@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
+from typing import Any
 
 import pytest
 
@@ -22,3 +24,18 @@ def find_chromium() -> str | None:
     """The path of Chromium, or of a browser made from it; BROWSER_PATH overrides the search."""
     asked = os.environ.get("BROWSER_PATH")
     return next(filter(None, map(shutil.which, (asked,) if asked else BROWSERS)), None)
+
+
+def server_of(kind: str, handler: Any) -> Any:
+    """A loopback server of that kind, ipv4, ipv6 or unix; a skip where this machine has none."""
+    from socketlab import tcp_server, unix_server
+
+    if kind == "unix":
+        if not hasattr(socket, "AF_UNIX"):
+            pytest.skip("this platform has no AF_UNIX")
+        return unix_server(handler)
+    if kind == "ipv6":
+        if not socket.has_ipv6:
+            pytest.skip("this platform has no IPv6")
+        return tcp_server(handler, family=socket.AF_INET6)
+    return tcp_server(handler)

@@ -7,8 +7,9 @@ import socket
 import time
 
 import pytest
+from needs import server_of
 
-from socketlab import faulty_link, tcp_server, udp_server, unix_server
+from socketlab import faulty_link, tcp_server, udp_server
 from socketlab.handlers import discard, echo, echo_datagram
 from socketlab.trace import recorder, trace
 from socketlab.trace.views.ladder_picture import ladder
@@ -17,18 +18,6 @@ from socketlab.trace.views.ladder_planning import plan
 LIMIT = 10.0
 
 kinds = pytest.mark.parametrize("kind", ["ipv4", "ipv6", "unix"])
-
-
-def server_of(kind, handler):
-    if kind == "unix":
-        if not hasattr(socket, "AF_UNIX"):
-            pytest.skip("this platform has no AF_UNIX")
-        return unix_server(handler)
-    if kind == "ipv6":
-        if not socket.has_ipv6:
-            pytest.skip("this platform has no IPv6")
-        return tcp_server(handler, family=socket.AF_INET6)
-    return tcp_server(handler)
 
 
 def connect(link) -> socket.socket:

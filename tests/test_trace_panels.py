@@ -8,10 +8,11 @@ import time
 from contextlib import ExitStack, closing
 
 import pytest
+from needs import server_of
 
 pytest.importorskip("ipywidgets")
 
-from socketlab import faulty_link, tcp_server, udp_server, unix_server
+from socketlab import faulty_link, tcp_server, udp_server
 from socketlab.experiments import recv_sizes, small_writes
 from socketlab.handlers import echo, echo_datagram
 from socketlab.panels import (
@@ -38,18 +39,6 @@ every_panel = pytest.mark.parametrize(
     "make",
     [BacklogPanel, BufferPanel, ConcurrencyPanel, FramingPanel, LinkPanel, LossPanel, NaglePanel, ReadinessPanel],
 )
-
-
-def server_of(kind, handler):
-    if kind == "unix":
-        if not hasattr(socket, "AF_UNIX"):
-            pytest.skip("this platform has no AF_UNIX")
-        return unix_server(handler)
-    if kind == "ipv6":
-        if not socket.has_ipv6:
-            pytest.skip("this platform has no IPv6")
-        return tcp_server(handler, family=socket.AF_INET6)
-    return tcp_server(handler)
 
 
 def wait_until(condition, what):
