@@ -14,7 +14,7 @@ ROOT = Path(socketlab.__file__).parent
 
 #: Rooms of one line do not know each other; each may know all those above it.
 ORDER = (
-    ("interrupts", "live_widgets", "handlers"),
+    ("frames", "interrupts", "live_widgets", "handlers"),
     ("probe", "servers"),
     ("links",),
     ("measure",),

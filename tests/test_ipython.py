@@ -380,6 +380,9 @@ class TestTraceThatEndsBadly:
 OPEN = """
 server = tcp_server(echo)
 clients = [socket.create_connection(server.address) for _ in range(2)]
+for client in clients:
+    client.sendall(b"let in?")
+    client.recv(100)
 
 def listen():
     return socket.create_server(("127.0.0.1", 0))

@@ -21,6 +21,7 @@ from socketlab import handlers as served
 from socketlab import tcp_server, tls_server, udp_server
 from socketlab.trace import trace
 from socketlab.trace.events import IN, OUT, Endpoint, Event
+from socketlab.trace.views.ladder_planning import plan
 from socketlab.trace.views.ladder_text import NOTHING, ladder_text
 
 
@@ -676,3 +677,13 @@ class TestRealTraces:
         text = self.recorded(program)
         assert len(text.splitlines()) == 7
         assert "300 × ┌ sendall(b'0', …) ─" in text
+
+
+def test_calls_of_no_end_have_a_heading():
+    """A pair that nobody uses: its one call is that of neither end."""
+    with trace() as t:
+        pair = socket.socketpair()
+    for end in pair:
+        end.close()
+    assert t.text().splitlines()[0].strip() == "program"
+    assert [column.role for column in plan(t.events, 100).columns] == ["program"]

@@ -1194,6 +1194,7 @@ class TestWaiting:
 
 INTERRUPTED = """
 import _socket, os, select, selectors, signal, socket, sys, threading, time
+from socketlab.frames import frames
 from socketlab.trace import trace
 signal.signal(signal.SIGINT, signal.default_int_handler)
 left, right = socket.socketpair()
@@ -1209,7 +1210,7 @@ def interrupt():
             where = open(f"/proc/{os.getpid()}/wchan").read()
         except OSError:
             where = ""
-        frame = sys._current_frames()[main]
+        frame = frames()[main]
         inside = "socketlab" in frame.f_code.co_filename or frame.f_code.co_filename.endswith("socket.py")
         if inside and where not in ("0",):
             break

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import linecache
-import sys
 import threading
 import time
 import traceback
@@ -20,6 +19,7 @@ from dataclasses import replace
 from types import FrameType
 from typing import Any
 
+from ..frames import frame_of
 from ..trace import trace
 from ..trace.events import Event
 from ..trace.own_lines import is_library, own_line
@@ -188,7 +188,7 @@ def _look_at(thread: threading.Thread, seen: Seen) -> None:
     """Its time is up: is it blocked, does it sleep, or does it run; and in which line?"""
     seen.timed_out = True
     seen.waiting = waiting(thread)
-    frame = sys._current_frames().get(thread.ident or 0)
+    frame = frame_of(thread)
     if seen.waiting is not None:
         seen.line = line_of(seen.waiting.file, seen.waiting.line)
     elif frame is not None:

@@ -57,7 +57,7 @@ class Pipe:
     def look(self, now: float) -> None:
         """Take notice of the faults as they are set now."""
         faults = self.faults
-        #: Nothing is wrong: while nothing waits either, whoever drives the pipe may pass bytes on, and count them itself.
+        #: Nothing is wrong: while nothing waits either, whoever drives it may pass bytes on, and count them itself.
         self.clear = faults.perfect
         self._latency: float = faults.latency
         self._jitter: float = faults.jitter

@@ -17,11 +17,12 @@ from __future__ import annotations
 
 import ctypes
 import linecache
-import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from types import CodeType, FrameType
+
+from ..frames import frame_of
 
 # Patience is counted in turns, not in seconds. A turn is the interpreter's switch interval, and whoever waits has had
 # it when it runs again: it stood in the same queues, for a CPU and for the interpreter, as the handlers for which it
@@ -114,7 +115,7 @@ def first_of(faults: Sequence[BaseException], handler: object) -> ServerError:
 
 def where(thread: threading.Thread, handler: object) -> str:
     """The line at which `thread` stands, as near to the person's own code as can be told: ``line 3: conn.recv(1)``."""
-    frame: FrameType | None = sys._current_frames().get(thread.ident or 0)
+    frame: FrameType | None = frame_of(thread)
     if frame is None:
         return "a line that is not known any more"
     file = getattr(code_of(handler), "co_filename", None)

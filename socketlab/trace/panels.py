@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from types import CellType, FunctionType, GeneratorType, MethodType
 from typing import Any
 
+from ..frames import frame_of
 from .calls import Call, name_of
 from .links import Links, port_of
 from .operations import Operation
@@ -84,7 +85,7 @@ def _workers() -> Iterator[Any]:
 def _belongings(worker: Any) -> Iterator[Any]:
     """The sockets and threads that can be reached from where `worker` stands."""
     waiting: deque[Any] = deque([worker._steps])
-    frame = sys._current_frames().get(worker.ident)
+    frame = frame_of(worker)
     while frame is not None:
         waiting += frame.f_locals.values()
         frame = frame.f_back

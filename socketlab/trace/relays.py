@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from time import perf_counter
 from typing import Any
 
+from ..frames import frames
 from .calls import name_of
 from .recorder import Recorder
 from .sight import End, module_of
@@ -36,7 +37,7 @@ def relays() -> Iterator[Any]:
     """What runs in the threads of all links."""
     if "socketlab.links.relay" not in sys.modules:
         return
-    for frame in list(sys._current_frames().values()):
+    for frame in list(frames().values()):
         outermost, below = None, frame
         while below is not None:
             if module_of(below) != "threading":

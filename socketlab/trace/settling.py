@@ -15,11 +15,11 @@ with the same patience, until those who serve stand in a call; then `under_way` 
 from __future__ import annotations
 
 import select
-import sys
 import threading
 import time
 from typing import Any
 
+from ..frames import frame_of, frames
 from .methods import CODES, Socket
 from .panels import at_the_other_end
 from .recorder import Lane, Recorder, outermost_module
@@ -39,18 +39,18 @@ def settle(recorder: Recorder, patience: float = PATIENCE) -> bool:
     others = at_the_other_end(recorder.links)
     calm = 0
     while True:
-        frames = sys._current_frames()
-        busy = [lane for lane in recorder.lanes if lane.ident in frames and lane.ident not in apart and not lane.link]
+        stand = frames()
+        busy = [lane for lane in recorder.lanes if lane.ident in stand and lane.ident not in apart and not lane.link]
         links_carry = carry(recorder, others)
         if links_carry:  # what arrives may be answered: whoever gets it is given the same patience once more
             deadline = max(deadline, min(time.perf_counter(), began + LINKS) + patience)
-        if not links_carry and all(_stands_still(frames[lane.ident]) for lane in busy if lane.ident is not None):
+        if not links_carry and all(_stands_still(stand[lane.ident]) for lane in busy if lane.ident is not None):
             calm += 1
-            if calm >= 2 and _sleep(busy):
+            if calm >= 2 and _sleep(busy) and _unseen_servers_wait(apart.union(lane.ident for lane in busy)):
                 return True
         else:
             calm = 0
-        del frames
+        del stand
         if time.perf_counter() > deadline:
             return False
         time.sleep(0.0001 if busy else 0)
@@ -61,6 +61,11 @@ def _sleep(lanes: list[Lane]) -> bool:
     natives = {thread.ident: thread.native_id for thread in threading.enumerate()}
     calls = [system_call(natives[lane.ident]) for lane in lanes if lane.ident in natives]
     return all(call is None or call.name not in ("running", "futex") for call in calls)
+
+
+def _unseen_servers_wait(seen: set[int | None]) -> bool:
+    """Whether no thread of a server is about to be seen for the first time: woken by a client, not yet running."""
+    return all(thread.ident in seen or _serves_nobody_now(thread) for thread in threading.enumerate())
 
 
 def wait_for_servers(patience: float = PATIENCE) -> None:
@@ -75,7 +80,7 @@ def wait_for_servers(patience: float = PATIENCE) -> None:
 def _serves_nobody_now(thread: threading.Thread) -> bool:
     if thread is threading.current_thread():
         return True
-    frame = sys._current_frames().get(thread.ident or 0)
+    frame = frame_of(thread)
     if frame is None or not outermost_module(frame).startswith("socketlab.servers"):
         return True
     call = system_call(thread.native_id)

@@ -11,12 +11,12 @@ A thread that waits for another thread (`join`, `Event.wait`, a lock) is explain
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import NamedTuple
 
+from ..frames import frame_of
 from . import reasons, twins
 from .own_lines import KINDS, is_anothers, is_jupyters, own_line, socket_in, within, written
 from .system_call import IN, OUT, RUNNING, SystemCall, system_call
@@ -62,7 +62,7 @@ def waiting(
     """
     thread = thread or threading.main_thread()
     call = system_call(thread.native_id)
-    frame = sys._current_frames().get(thread.ident or 0)
+    frame = frame_of(thread)
     if call is RUNNING or frame is None:
         return None
     own, above = own_line(frame)

@@ -18,6 +18,8 @@ from ..events import Endpoint, Event
 LOOKS = frozenset(
     ("getsockname", "getpeername", "getsockopt", "fileno", "gettimeout", "getblocking", "get_inheritable")
 )
+#: The heading where no call belongs to any one end: socketpair(), select().
+NOBODY = "program"
 #: Calls by which an end takes its leave.
 CLOSING = ("close", "shutdown", "detach")
 

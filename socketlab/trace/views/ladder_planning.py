@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from ..events import Endpoint, Event
 from .ladder_arrows import arrows
-from .ladder_plan import Column, Plan, Row, accepted, number_of, role, shown_calls
+from .ladder_plan import NOBODY, Column, Plan, Row, accepted, number_of, role, shown_calls
 from .ladder_rows import rows, without_collections
 from .ladder_waits import find_waits
 
@@ -46,7 +46,7 @@ def _columns(kept: list[Event | int], made: Plan) -> None:
         members = tuple(sorted(roles[heading], key=lambda end: number_of(end.name)))
         made.columns.append(Column(heading, members, sum(heading in (name, role(name)) for name in everybody)))
     if not made.columns:
-        made.columns.append(Column("", (Endpoint("", ""),)))
+        made.columns.append(Column(NOBODY, (Endpoint(NOBODY, ""),)))
     where = {end.name: (c, i) for c, column in enumerate(made.columns) for i, end in enumerate(column.ends)}
     for event in kept:
         if isinstance(event, int):

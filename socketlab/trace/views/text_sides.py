@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ..events import Endpoint, Event
-from .ladder_plan import accepted, role
+from .ladder_plan import NOBODY, accepted, role
 from .rows import Row, Traffic
 from .text_words import printable
 
@@ -102,6 +102,8 @@ class Sides:
 
     def heading(self, side: int) -> str:
         """What stands above a column."""
+        if side == LEFT and not any(self.names):
+            return NOBODY
         names = [printable(name) for name in self.names[side]]
         if len(set(map(role, names))) == 1:
             names.sort(key=lambda name: (len(name), name))  # client 2 before client 10
