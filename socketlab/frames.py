@@ -12,6 +12,7 @@ import sys
 import threading
 from operator import methodcaller
 from types import FrameType
+from typing import Any
 
 _called = methodcaller("__call__")
 
@@ -21,7 +22,9 @@ def frames() -> dict[int, FrameType]:
     if sys.version_info >= (3, 12) or not gc.isenabled():
         return sys._current_frames()
     # All three are called from C: no other thread has a turn in between, and no interrupt leaves the collector off.
-    return tuple(map(_called, (gc.disable, sys._current_frames, gc.enable)))[1]
+    answers: tuple[Any, ...] = tuple(map(_called, (gc.disable, sys._current_frames, gc.enable)))
+    found: dict[int, FrameType] = answers[1]
+    return found
 
 
 def frame_of(thread: threading.Thread) -> FrameType | None:

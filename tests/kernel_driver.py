@@ -432,6 +432,9 @@ class Kernel:
         code = f"import sys, types\n{module} = types.ModuleType('kernel_eyes')\nexec({EYES!r}, vars({module}))"
         outcome = self.finish(self.send(f"{code}\n{module}.stacks_to({self._stacks.name!r})", store_history=False))
         assert outcome.status == "ok", outcome
+        # With the first message of more than 64 KiB, pyzmq begins threads that stay; no cell is to be blamed for them.
+        large = "from IPython.display import display; display({'text/plain': 'x' * 100_000}, raw=True)"
+        self.finish(self.send(large, store_history=False))
 
     def _ask(self, call: str) -> Any:
         expression = {"answer": f"__import__('sys').modules['kernel_eyes'].{call}"}

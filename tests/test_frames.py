@@ -31,7 +31,7 @@ def test_every_thread_has_one():
             frame = frame.f_back
         assert "stand" in names
         assert set(found) >= {thread.ident, threading.get_ident()}
-        assert found[threading.get_ident()] .f_back is sys._getframe()
+        assert found[threading.get_ident()].f_back is sys._getframe()
     finally:
         over.set()
         thread.join()
