@@ -183,6 +183,28 @@ def allocates_silently(sock: socket.socket, size: int) -> Any:
         return sock.recv(size)
 
 
+def sixty_threads(sock: socket.socket, size: int) -> Any:
+    """Many, and each has allocated something; that is no fault."""
+    met, leave = threading.Barrier(61), threading.Event()
+
+    def stand() -> None:
+        _kept.append(bytes(600))
+        met.wait()
+        leave.wait()
+
+    threads = [threading.Thread(target=stand) for _ in range(60)]
+    try:
+        for thread in threads:
+            thread.start()
+        met.wait()
+    finally:
+        leave.set()
+        met.abort()
+    for thread in threads:
+        thread.join()
+    return sock.recv(size)
+
+
 def leaks_sockets(sock: socket.socket, size: int) -> Any:
     _kept.extend(socket.socket() for _ in range(100))
     return sock.recv(size)

@@ -407,7 +407,7 @@ class TestStatus:
             ["server", "tcp_server echo", "listening, 2 clients", f"{first}, line 1"],
             ["in clients", "TCP over IPv4 to tcp_server echo", "ESTABLISHED", "0", "0", f"{first}, line 2"],
             ["in clients", "TCP over IPv4 to tcp_server echo", "ESTABLISHED", "0", "0", f"{first}, line 2"],
-            ["listener", "TCP over IPv4, listener", "LISTEN", "0 wait", "of 128", f"{first}, line 5"],
+            ["listener", "TCP over IPv4, listener", "LISTEN", "0 wait", "of 128", f"{first}, line 8"],
             ["datagrams", "UDP over IPv4", "UNCONNECTED", "0", "0", f"{second}, line 2"],
         ]
 

@@ -21,6 +21,7 @@ from typing import Any
 from ..handlers import StreamHandler
 from ..servers import tcp_server
 from ..servers.stream import StreamServer
+from .clock import Clock
 from .seen import Seen
 
 PEER = "peer of the exercise"  #: name of the threads beside; a trace shows it
@@ -29,7 +30,7 @@ ANSWER = "answer"  #: name of the thread in which the answer runs
 _CLOSED_SOCKET = re.compile(r"<[\w.]+ \[closed\] fd=-1, [^<>]*>")  # as socket.socket.__repr__ writes it
 _OPEN_SOCKET = re.compile(r"<[\w.]+ fd=\d+, [^<>]*>")
 
-PATIENCE = 5.0  # seconds after which a socket of a scenario gives up: later than any deadline
+PATIENCE = 10.0  # seconds after which a socket of a scenario gives up: later than any deadline
 
 
 class Unmet(Exception):
@@ -208,9 +209,9 @@ class Attempt:
 
 def until(condition: Callable[[], object], seconds: float = 1.0) -> bool:
     """Whether `condition` comes true within that time: for what another thread, or the kernel, brings about."""
-    end = time.monotonic() + seconds
+    clock = Clock()
     while not condition():
-        if time.monotonic() > end:
+        if clock.left(seconds) <= 0:
             return False
         time.sleep(0.001)
     return True

@@ -35,6 +35,7 @@ if sys.platform != "win32":  # now, and not when there is no descriptor or memor
     import termios  # noqa: F401
 
 MEMORY = 256 * 1024 * 1024  # bytes that an answer may take beyond what the kernel has
+ADDRESSES = 1 << 32  # bytes of address space: malloc reserves 64 MiB, and takes hardly any, for each of some threads
 RESERVE = 64 * 1024 * 1024  # bytes beyond that, in which the verdict on an answer that took all is put together
 STACK = 2 * 1024 * 1024  # bytes for the stack of a thread: room for 100 threads, and a thousand calls deep
 FILE = 64 * 1024 * 1024  # bytes that it may write into a file
@@ -44,7 +45,6 @@ LOST = 112  # exit status: the pipe to the parent is gone
 PRINTED, LINES = 400, 6  # characters and lines of what it printed that are kept
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # prctl(2)
-_M_ARENA_MAX = -8  # mallopt(3)
 # An answer may replace these in their modules; what is needed to tell of it stands here.
 _write, _exit, _getpid, _fstat = os.write, os._exit, os.getpid, os.fstat
 
@@ -101,9 +101,7 @@ def _leave_the_kernel(*keep: int) -> Callable[[], None]:
         libc = ctypes.CDLL(None)
         libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
         libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-        # A thread takes 8 MiB of the limit for its stack, and 64 for an arena of malloc: seven would be too many.
-        libc.mallopt(_M_ARENA_MAX, 2)
-    threading.stack_size(STACK)
+    threading.stack_size(STACK)  # usually 8 MiB, of which each counts
     nothing = os.open(os.devnull, os.O_RDWR)
     numbers = [int(name) for name in os.listdir("/proc/self/fd")]
     for number in numbers:
@@ -111,7 +109,7 @@ def _leave_the_kernel(*keep: int) -> Callable[[], None]:
             with suppress(OSError):
                 os.dup2(nothing, number, inheritable=number <= 2)
     with open("/proc/self/statm", encoding="ascii") as file:
-        size = int(file.read().split()[0]) * resource.getpagesize()
+        sizes = [int(pages) * resource.getpagesize() for pages in file.read().split()]
     gc.freeze()  # a socket that the learner lost in another cell is not collected here and now
 
     def limit(kind: int, most: int, more: int) -> None:
@@ -120,13 +118,14 @@ def _leave_the_kernel(*keep: int) -> Callable[[], None]:
         more = most + more if hard == resource.RLIM_INFINITY else min(most + more, hard)
         resource.setrlimit(kind, (most, more))
 
-    limit(resource.RLIMIT_AS, size + MEMORY, RESERVE)
+    limit(resource.RLIMIT_DATA, sizes[5] + MEMORY, RESERVE)  # proc(5), statm: 0 all addresses, 5 data and stacks
+    limit(resource.RLIMIT_AS, sizes[0] + ADDRESSES, RESERVE)
     limit(resource.RLIMIT_NOFILE, max(numbers) + OPEN, 64)
     limit(resource.RLIMIT_FSIZE, FILE, 0)
     limit(resource.RLIMIT_CORE, 0, 0)
 
     def enlarge() -> None:
-        for kind in (resource.RLIMIT_AS, resource.RLIMIT_NOFILE):
+        for kind in (resource.RLIMIT_DATA, resource.RLIMIT_AS, resource.RLIMIT_NOFILE):
             hard = resource.getrlimit(kind)[1]
             resource.setrlimit(kind, (hard, hard))
 

@@ -32,6 +32,7 @@ from ..interrupts import Uninterrupted
 from ..trace.own_lines import is_library
 from . import child
 from .attempt import Attempt
+from .clock import Clock
 from .definition import TOTAL, Exercise
 from .trial import Trial, line_of
 from .verdict import FAILED, Verdict
@@ -44,7 +45,7 @@ MOST = 1 << 20  # bytes that are kept of what comes from the child: a verdict ha
 
 
 def check(exercise: Exercise, answer: Callable[..., Any]) -> Verdict:
-    """Try `answer` and say what came of it, within TOTAL + GRACE seconds. An interrupt ends the check."""
+    """Try `answer` and say what came of it, within TOTAL + GRACE seconds as `Clock` counts. An interrupt ends it."""
     return _in_a_child(exercise, answer) if _CAN_FORK else _in_a_thread(exercise, answer)
 
 
@@ -65,7 +66,7 @@ def _in_a_child(exercise: Exercise, answer: Callable[..., Any]) -> Verdict:
                     os.setpgid(pid, pid)
                 os.close(write)
                 os.close(dumped)
-                told = _listen(read, pid, began + TOTAL + GRACE, guard)
+                told = _listen(read, pid, TOTAL + GRACE, guard)
                 if guard.came:
                     raise KeyboardInterrupt
                 return _verdict(exercise, told, pid, dump, time.monotonic() - began)
@@ -87,12 +88,13 @@ def _fork() -> int:
         return os.fork()
 
 
-def _listen(read: int, pid: int, until: float, guard: Uninterrupted) -> list[dict[str, Any]]:
+def _listen(read: int, pid: int, limit: float, guard: Uninterrupted) -> list[dict[str, Any]]:
     """What the child tells, up to its verdict, its end, the end of its time, or an interrupt.
 
     An answer may write into the pipe as well: what is no message is passed over.
     """
     told: list[dict[str, Any]] = []
+    clock = Clock(pid)
     try:
         end = os.pidfd_open(pid)  # an answer may have forked children, which keep the pipe open
     except ProcessLookupError:  # over, and collected by somebody else in this process
@@ -102,7 +104,7 @@ def _listen(read: int, pid: int, until: float, guard: Uninterrupted) -> list[dic
         poll.register(read, select.POLLIN)
         poll.register(end, select.POLLIN)
         rest = b""
-        while (left := until - time.monotonic()) > 0 and not guard.came:
+        while (left := limit - clock.seconds()) > 0 and not guard.came:
             ready = [fd for fd, _ in poll.poll(min(left, STEP) * 1000)]
             if read in ready:
                 chunk = os.read(read, 65536)

@@ -27,6 +27,7 @@ from ..trace.system_call import RUNNING, system_call
 from ..trace.waiting import waiting
 from . import known
 from .attempt import ANSWER, PEER, Attempt, Raised, Unmet, words_of
+from .clock import Clock
 from .definition import TOTAL, Exercise, Scenario
 from .seen import LOOKS, NO_THREAD, Seen
 from .surface import of_all_others, of_sockets
@@ -60,10 +61,10 @@ class Trial:
 
     def run(self) -> Verdict:
         """Raises what a scenario raises that is itself in error; whatever the answer does becomes a verdict."""
-        start = time.monotonic()
+        start, clock = time.monotonic(), Clock()
         names = tuple(self.exercise.scenarios)
         for number, (name, scenario) in enumerate(self.exercise.scenarios.items()):
-            limit = min(self.exercise.deadline, TOTAL - EVIDENCE - (time.monotonic() - start))
+            limit = min(self.exercise.deadline, TOTAL - EVIDENCE - clock.seconds())
             self.seen = Seen(scenario=name)
             self.began(number)
             try:
@@ -106,8 +107,10 @@ class Trial:
         with _unclosed_sockets(seen), seen_trace:
             sockets = of_sockets()
             try:
+                clock = Clock()
                 thread.start()
-                thread.join(limit)
+                while thread.is_alive() and (left := clock.left(limit)) > 0:
+                    thread.join(left)
                 if thread.is_alive():
                     _look_at(thread, seen)
                     self.seen = seen = replace(seen)  # what it does from now on does not count

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..exercises import check, definition
 from ..exercises.attempt import words_of
+from ..exercises.child import ADDRESSES
 from .cells import pieces, sources
 
 
@@ -72,7 +73,8 @@ def _limit(memory: int) -> None:
     with suppress(ImportError, ValueError, OSError):
         import resource
 
-        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+        resource.setrlimit(resource.RLIMIT_AS, (memory + ADDRESSES, memory + ADDRESSES))
         resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 26, 1 << 26))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
