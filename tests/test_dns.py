@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from socketlab import udp_server
+from socketlab.__main__ import stream_handlers
 from socketlab.handlers import names
 
 TABLE = {
@@ -154,6 +155,9 @@ class TestTable:
     def test_a_time_to_live_that_is_none(self) -> None:
         with pytest.raises(ValueError, match="ttl"):
             names({}, ttl=-1)
+
+    def test_is_no_handler_of_connections(self) -> None:
+        assert stream_handlers() == ["chargen", "daytime", "discard", "echo", "http", "reverse"]
 
     def test_is_called_names(self) -> None:
         with udp_server(names(TABLE)) as server:
