@@ -119,12 +119,12 @@ def find_handler(word: str) -> Callable[[socket.socket], object]:
 
 
 def stream_handlers() -> list[str]:
-    """The names of the handlers of connections that socketlab.handlers offers."""
-    from inspect import isfunction
+    """The names of the handlers of connections that socketlab.handlers offers: functions of one argument."""
+    from inspect import isfunction, signature
 
     handlers = import_module("socketlab.handlers")
-    named = {name for name in [*handlers.__all__, "http"] if isfunction(getattr(handlers, name, None))}
-    return sorted(name for name in named if not name.endswith("_datagram"))
+    named = {name: getattr(handlers, name, None) for name in [*handlers.__all__, "http"]}
+    return sorted(name for name, value in named.items() if isfunction(value) and len(signature(value).parameters) == 1)
 
 
 def serve(word: str, host: str | None, port: int, family: str) -> int:

@@ -4,22 +4,6 @@ A name that a cell runs must leave it; so must the names of a notebook once it i
 """
 
 COMING: dict[int, list[str]] = {
-    5: [
-        "AddressFamily",
-        "AddressInfo",
-        "SocketKind",
-        "getfqdn",
-        "gethostbyaddr",
-        "gethostbyname",
-        "gethostbyname_ex",
-        "gethostname",
-        "getnameinfo",
-        "getprotobyname",
-        "getservbyname",
-        "getservbyport",
-        "herror",
-        "sethostname",
-    ],
     6: ["has_dualstack_ipv6", "if_indextoname", "if_nameindex", "if_nametoindex"],
     7: ["SocketIO", "socket.makefile", "socket.recv_into"],
     9: ["getdefaulttimeout", "setdefaulttimeout", "socket.getblocking", "socket.timeout"],

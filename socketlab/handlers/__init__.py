@@ -16,6 +16,7 @@ from .classic import (
     reverse,
     reverse_datagram,
 )
+from .dns import names
 from .web import http
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "echo",
     "echo_datagram",
     "http",
+    "names",
     "reverse",
     "reverse_datagram",
 ]

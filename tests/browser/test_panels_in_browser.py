@@ -18,7 +18,9 @@ import socketlab.panels
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 # The notebooks of the course that are opened here, some six seconds each; ("*_*",) would be all of them.
-COURSE = sorted(path.name for pattern in ("01_*", "03_*", "04_*") for path in NOTEBOOKS.glob(f"{pattern}.ipynb"))
+COURSE = sorted(
+    path.name for pattern in ("01_*", "03_*", "04_*", "05_*") for path in NOTEBOOKS.glob(f"{pattern}.ipynb")
+)
 
 THEMES = ("JupyterLab Light", "JupyterLab Dark")
 READABLE = 4.5  # contrast of text, WCAG 2.2, 1.4.3 (level AA)
@@ -183,6 +185,16 @@ def try_byte_order(page: Page, panel: Any) -> None:
     expect(panel).to_contain_text('struct.unpack("!H", data)')
 
 
+def try_addresses(page: Page, panel: Any) -> None:
+    """A number in an old spelling, then a name that is none by a flag: the rows, and the error."""
+    panel.get_by_label("family").select_option("AF_INET")
+    panel.get_by_label("host").fill("127.1")
+    expect(panel).to_contain_text("('127.0.0.1', 80)")
+    panel.get_by_label("host").fill("localhost")
+    panel.get_by_label("AI_NUMERICHOST").check()
+    expect(panel).to_contain_text("EAI_NONAME")
+
+
 TRIES: dict[str, Callable[[Page, Any], None]] = {
     "Server": try_server,
     "Request": try_request,
@@ -190,7 +202,7 @@ TRIES: dict[str, Callable[[Page, Any], None]] = {
     "Your machine's passport": try_passport,
     "TCP states": try_tcp_states,
 }
-TRIES_OF_THE_COURSE = {**TRIES, "Byte order": try_byte_order}
+TRIES_OF_THE_COURSE = {**TRIES, "Addresses": try_addresses, "Byte order": try_byte_order}
 
 
 # -- the course ----------------------------------------------------------------------------------------------------
