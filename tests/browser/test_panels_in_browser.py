@@ -18,7 +18,7 @@ import socketlab.panels
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 # The notebooks of the course that are opened here, some six seconds each; ("*_*",) would be all of them.
-COURSE = sorted(path.name for pattern in ("01_*", "03_*", "04_*") for path in NOTEBOOKS.glob(f"{pattern}.ipynb"))
+COURSE = sorted(path.name for pattern in ("01_*", "03_*", "04_*", "06_*") for path in NOTEBOOKS.glob(f"{pattern}.ipynb"))
 
 THEMES = ("JupyterLab Light", "JupyterLab Dark")
 READABLE = 4.5  # contrast of text, WCAG 2.2, 1.4.3 (level AA)
@@ -183,6 +183,13 @@ def try_byte_order(page: Page, panel: Any) -> None:
     expect(panel).to_contain_text('struct.unpack("!H", data)')
 
 
+def try_race(page: Page, panel: Any) -> None:
+    press(panel, "Run")
+    expect(panel.locator(".sl-picture")).to_contain_text("head start: 250 ms")
+    expect(panel).to_contain_text("The client has its first byte from IPv4")
+    expect(button(panel, "Run")).to_be_enabled()
+
+
 TRIES: dict[str, Callable[[Page, Any], None]] = {
     "Server": try_server,
     "Request": try_request,
@@ -190,7 +197,7 @@ TRIES: dict[str, Callable[[Page, Any], None]] = {
     "Your machine's passport": try_passport,
     "TCP states": try_tcp_states,
 }
-TRIES_OF_THE_COURSE = {**TRIES, "Byte order": try_byte_order}
+TRIES_OF_THE_COURSE = {**TRIES, "Byte order": try_byte_order, "Happy Eyeballs": try_race}
 
 
 # -- the course ----------------------------------------------------------------------------------------------------
