@@ -38,9 +38,9 @@ class RacePanel(ExperimentPanel):
         self.v4 = _answers("IPv4 answers", 0.05, "After how long, or not at all")
         wide = widgets.Layout(width="340px", max_width=FITS)
         self.head_start = widgets.IntSlider(
-            value=250, min=0, max=1000, step=50, description="Head start", readout_format="d", layout=wide,
+            value=250, min=0, max=1000, step=50, description="Head start (ms)", readout_format="d", layout=wide,
             tooltip="Milliseconds that IPv6 has before IPv4 is tried as well", continuous_update=False,
-            style={"description_width": "90px"},
+            style={"description_width": "105px"},
         )  # fmt: skip
         super().__init__([self.v6, self.v4, self.head_start])
 
@@ -69,5 +69,5 @@ def _answers(name: str, value: float, tip: str) -> Any:
     layout = widgets.Layout(width="340px", max_width=FITS)
     return widgets.SelectionSlider(
         options=ANSWERS, value=value, description=name, tooltip=tip, continuous_update=False, layout=layout,
-        style={"description_width": "90px"},
+        style={"description_width": "105px"},
     )  # fmt: skip
