@@ -158,7 +158,7 @@ class TestWhatCounts:
         cells = [
             "import socket\ns = socket.socket(type=socket.SOCK_DGRAM)\ns.setblocking(False)",
             "s.sendto(b'', ('127.0.0.1', 9)); socket.getaddrinfo('localhost', 80); s.connect_ex(('127.0.0.2', 9))",
-            "socket.socketpair()[0].sendmsg([b'x'])",
+            "socket.socketpair()[0].sendmsg([b'x']); socket.getaddrinfo('fe80::1%lo', 80)",
             "m = socket.socket(type=socket.SOCK_DGRAM)",
             "m.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 0); m.sendto(b'x', ('239.1.2.3', 9))",
         ]

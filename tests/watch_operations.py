@@ -158,11 +158,12 @@ INTERNET = (socket.AF_INET, socket.AF_INET6)
 def is_this_machine(host: str) -> bool:
     if host.lower() in ("", "localhost", "<broadcast>", socket.gethostname().lower()):
         return True
+    host, _, interface = host.partition("%")
     try:
-        address = ip_address(host.partition("%")[0])
+        address = ip_address(host)
     except ValueError:
         return False  # a name: looking it up asks a server elsewhere
-    return address.is_loopback or address.is_unspecified
+    return address.is_loopback or address.is_unspecified or (address.is_link_local and interface in ("lo", "lo0"))
 
 
 def stays_on_loopback(sock: socket.socket, host: str) -> bool:

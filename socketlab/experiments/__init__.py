@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .addresses.race import Race, draw_eyeballs_race, eyeballs_race, recorded_race
     from .buffers.queues import Depths, QueueDepth, draw_queue_depth, queue_depth, watching
     from .buffers.sizes import ThroughputByBuffer, draw_throughput_by_buffer, throughput_by_buffer
     from .buffers.stall import Stall, bytes_until_stall, draw_bytes_until_stall
@@ -44,6 +45,7 @@ __all__ = [
     "ListenQueue",
     "LoopGantt",
     "QueueDepth",
+    "Race",
     "ReadinessCost",
     "RecvSizes",
     "RoundTripsByPayload",
@@ -56,6 +58,7 @@ __all__ = [
     "datagram_loss",
     "draw_bytes_until_stall",
     "draw_datagram_loss",
+    "draw_eyeballs_race",
     "draw_latency_by_clients",
     "draw_link_probe",
     "draw_listen_queue",
@@ -69,6 +72,7 @@ __all__ = [
     "draw_small_writes",
     "draw_throughput_by_buffer",
     "draw_time_wait",
+    "eyeballs_race",
     "latency_by_clients",
     "link_probe",
     "listen_queue",
@@ -76,6 +80,7 @@ __all__ = [
     "loss_by_receive_buffer",
     "queue_depth",
     "readiness_cost",
+    "recorded_race",
     "recv_sizes",
     "round_trips_by_payload",
     "run",
@@ -89,6 +94,12 @@ __all__ = [
 
 # No module has the name of a function: importing it would put itself in the function's place here.
 _ROOMS: dict[str, tuple[str, ...]] = {
+    "addresses.race": (
+        "Race",
+        "draw_eyeballs_race",
+        "eyeballs_race",
+        "recorded_race",
+    ),
     "buffers.sizes": (
         "ThroughputByBuffer",
         "draw_throughput_by_buffer",

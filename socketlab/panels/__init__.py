@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .nagle import NaglePanel
     from .options import OptionsPanel
     from .passport import PassportPanel
+    from .race import RacePanel
     from .readiness import ReadinessPanel
     from .request import RequestPanel
     from .server import ServerPanel
@@ -41,6 +42,7 @@ __all__ = [
     "NaglePanel",
     "OptionsPanel",
     "PassportPanel",
+    "RacePanel",
     "ReadinessPanel",
     "RequestPanel",
     "ServerPanel",
@@ -60,6 +62,7 @@ _HOME = {
     "NaglePanel": "nagle",
     "OptionsPanel": "options",
     "PassportPanel": "passport",
+    "RacePanel": "race",
     "ReadinessPanel": "readiness",
     "RequestPanel": "request",
     "ServerPanel": "server",
