@@ -147,7 +147,9 @@ def cut_off(attempt: Attempt) -> None:
     words = str(attempt.raises(EOFError, sock, 16))
     attempt.seen.facts["words"] = words
     numbers = re.findall(r"\d+", words)
-    attempt.want("16" in numbers and "7" in numbers, "an EOFError that says 16 and 7", f"EOFError: {shown(words)[1:-1]}")
+    attempt.want(
+        "16" in numbers and "7" in numbers, "an EOFError that says 16 and 7", f"EOFError: {shown(words)[1:-1]}"
+    )
 
 
 def exactly(attempt: Attempt, sock: socket.socket, wanted: bytes) -> None:
@@ -202,7 +204,9 @@ def asks_beyond(seen: Seen) -> str | None:
         return None
     if not seen.facts["size"]:
         return "No byte was wanted, and it waits for one: the peer owes it nothing."
-    return f"All {in_bytes(seen.received)} had come, and it waits for more: the peer does not close, so there is no end."
+    return (
+        f"All {in_bytes(seen.received)} had come, and it waits for more: the peer does not close, so there is no end."
+    )
 
 
 @recv_exactly.misconception(
@@ -528,7 +532,9 @@ def bomb(attempt: Attempt) -> None:
     attempt.raises(ValueError, sock, LIMIT)
 
 
-@recv_frame.misconception("little-endian", advice="Read the length in network order: '!I', or int.from_bytes(…, 'big').")
+@recv_frame.misconception(
+    "little-endian", advice="Read the length in network order: '!I', or int.from_bytes(…, 'big')."
+)
 def frame_little(seen: Seen) -> str | None:
     if not seen.facts.get("slow") or seen.received < 4:
         return None
