@@ -7,6 +7,7 @@ are sent at the reader's pace (`dribble`), so that each recv finds what the scen
 
 from __future__ import annotations
 
+import functools
 import re
 import socket
 import struct
@@ -26,8 +27,8 @@ recv_exactly = Exercise(
     "recv_exactly",
     lesson=LESSON,
     wants="recv_exactly(sock, size)",
-    task="Return exactly `size` bytes and leave what follows in the kernel; raise EOFError where the peer closes before, "
-    "and say in it how many bytes were wanted and how many came.",
+    task="Return exactly `size` bytes and leave what follows in the kernel; raise EOFError where the peer closes "
+    "before, and say in it how many bytes were wanted and how many came.",
     hints=(
         "A recv returns what has arrived. How many of them it takes, nobody knows beforehand.",
         "Ask for what is still missing: `size` minus what you have. Then nothing of the next message can come along.",
@@ -40,14 +41,13 @@ read_lines = Exercise(
     "read_lines",
     lesson=LESSON,
     wants="read_lines(sock, limit)",
-    task="Yield each line as bytes, without its `\\n`, as soon as it is whole; raise ValueError for a line of more than "
-    "`limit` bytes, and EOFError where the stream ends inside a line.",
+    task="Yield each line as bytes, without its `\\n`, as soon as it is whole; raise ValueError for a line of more "
+    "than `limit` bytes, and EOFError where the stream ends inside a line.",
     hints=(
         "Keep what has come and is no line yet; a recv may add half a line to it, or five.",
         "Two loops: the outer one receives, the inner one yields as long as there is a line end in what is kept.",
         "The limit holds for each line, and for what is kept after the inner loop: that is the line to come.",
-        "Or let a file do it: `readline(limit + 1)` returns a line with its end, the beginning of a longer one, or the "
-        "rest before the end of the stream.",
+        "Or let a file do it: `readline(limit + 1)`. Its result has a line end, or too many bytes, or none: the end.",
     ),
     deadline=DEADLINE,
     yields=True,
@@ -57,13 +57,12 @@ recv_frame = Exercise(
     "recv_frame",
     lesson=LESSON,
     wants="recv_frame(sock, limit)",
-    task="Return the body of the next frame, `None` where the peer has closed before it began; raise EOFError for an end "
-    "inside a frame, ValueError for a length above `limit`, before anything of the body is read.",
+    task="Return the body of the next frame, `None` where the peer has closed before it began; raise EOFError for an "
+    "end inside a frame, ValueError for a length above `limit`, before anything of the body is read.",
     hints=(
         "Twice exactly so many bytes: four for the length, then as many as it says. Your `recv_exactly` reads both.",
         "`struct.unpack('!I', data)` returns a tuple of one number. Compare it with `limit` before you read on.",
-        "The good end is before the first byte: receive something, return None where it is `b''`, then the rest of the "
-        "four.",
+        "The good end is before the first byte: receive a part, return None where it is `b''`, then get its rest.",
     ),
     deadline=DEADLINE,
 )
@@ -313,9 +312,12 @@ def in_turns(attempt: Attempt) -> None:
     facts = attempt.seen.facts
     facts["in turns"] = True
 
+    def read(number: int) -> bool:
+        return len(facts.get("read", ())) == number or attempt.seen.error is not None
+
     def talk() -> None:
         for number, line in enumerate(LINES):
-            until(lambda number=number: len(facts.get("read", ())) == number or attempt.seen.error, DEADLINE)
+            until(functools.partial(read, number), DEADLINE)
             peer.sendall(line + b"\n")
 
     attempt.beside(talk)
@@ -461,7 +463,8 @@ def no_limit(seen: Seen) -> str | None:
 def limit_too_late(seen: Seen) -> str | None:
     if not (seen.blocked_in() and seen.expected == "it raises ValueError"):
         return None
-    return f"It has kept {in_bytes(seen.received)} of one line, and waits for more: a line end never comes, and so no limit."
+    kept = in_bytes(seen.received)
+    return f"It has kept {kept} of one line, and waits for more: a line end never comes, and so no limit."
 
 
 # -- recv_frame --------------------------------------------------------------------------------------------------------
@@ -504,7 +507,7 @@ def torn_frames(attempt: Attempt) -> None:
     for came in (2, 4, 9):
         sock, peer = attempt.connection()
         attempt.seen.facts["torn"] = came
-        peer.sendall(frame(b"delete /tmp/old")[:came])
+        peer.sendall(frame(b"delete photos/old")[:came])
         peer.close()
         attempt.raises(EOFError, sock, LIMIT)
     attempt.seen.facts["torn"] = 0
