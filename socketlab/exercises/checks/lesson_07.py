@@ -536,7 +536,7 @@ def bomb(attempt: Attempt) -> None:
 
 
 @recv_frame.misconception(
-    "little-endian", advice="Read the length in network order: '!I', or int.from_bytes(…, 'big')."
+    "little-endian", advice="Read the length in network order: `!I`, or `int.from_bytes(…, 'big')`."
 )
 def frame_little(seen: Seen) -> str | None:
     if not seen.facts.get("slow") or seen.received < 4:
@@ -612,7 +612,7 @@ def refuses_the_limit(seen: Seen) -> str | None:
     return "It refused a body of 1,000 bytes, and the limit is 1,000."
 
 
-@recv_frame.misconception("signed", advice="A length has no sign: '!I', with the capital letter.")
+@recv_frame.misconception("signed", advice="A length has no sign: `!I`, with the capital letter.")
 def frame_signed(seen: Seen) -> str | None:
     if not seen.facts.get("bomb") or not seen.returned or seen.received > 4:
         return None
