@@ -11,6 +11,15 @@ Run = tuple[tuple[str, str, str, str, str], ...]  # a row for each `Moment`, the
 RUNS: tuple[Run, ...] = (
     (
         ("", "", "ESTABLISHED", "ESTABLISHED", ""),
+        ("copy = client.dup()", "", "ESTABLISHED", "ESTABLISHED", ""),
+        ("client.close()", "", "ESTABLISHED", "ESTABLISHED", ""),
+        ('copy.sendall(b"still here")', "", "ESTABLISHED", "ESTABLISHED", ""),
+        ('assert server.recv(100) == b"still here"', "", "ESTABLISHED", "ESTABLISHED", ""),
+        ("copy.close()", "", "FIN_WAIT2", "CLOSE_WAIT", ""),
+        ('assert server.recv(100) == b""', "", "FIN_WAIT2", "CLOSE_WAIT", ""),
+    ),
+    (
+        ("", "", "ESTABLISHED", "ESTABLISHED", ""),
         ("client.shutdown(socket.SHUT_RD)", "", "ESTABLISHED", "ESTABLISHED", ""),
         ('assert client.recv(100) == b""', "", "ESTABLISHED", "ESTABLISHED", ""),
         ('server.sendall(b"are you there?")', "", "ESTABLISHED", "ESTABLISHED", ""),
