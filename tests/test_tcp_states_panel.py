@@ -22,6 +22,8 @@ import psutil  # before a test says that this is another system
 import pytest
 from leftovers import descriptors
 
+from socketlab.experiments.doors.following import SIDES, End
+from socketlab.experiments.doors.transitions import CLOSED, JUMP, ONLY, SEEN, WAYS, WORDS, Step, rfc, steps
 from socketlab.measure import kernel_table, tcp_info
 from socketlab.panels import TcpStatesPanel, base, tcp_states
 from socketlab.panels.drawing.look import GREY
@@ -29,9 +31,7 @@ from socketlab.panels.tcp import connection as connection_model
 from socketlab.panels.tcp.calls import CALLS, Call
 from socketlab.panels.tcp.connection import ConnectionModel
 from socketlab.panels.tcp.diagram import COLOURS, diagram
-from socketlab.panels.tcp.following import SIDES, End
 from socketlab.panels.tcp.pictures import calls_picture, status_picture
-from socketlab.panels.tcp.transitions import CLOSED, JUMP, ONLY, SEEN, WAYS, WORDS, Step, rfc, steps
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 until = partial(patience.until, seconds=20.0)

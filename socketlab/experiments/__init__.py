@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .doors.closers import TimeWait, draw_time_wait, time_wait
     from .doors.door import ListenQueue
     from .doors.listening import draw_listen_queue, listen_queue
+    from .doors.states import States, draw_states, follow_states
     from .payload import RoundTripsByPayload, draw_round_trips_by_payload, round_trips_by_payload
     from .running import Steps, run
     from .streams.framing import recv_sizes
@@ -51,6 +52,7 @@ __all__ = [
     "RoundTripsByPayload",
     "SmallWrites",
     "Stall",
+    "States",
     "Steps",
     "ThroughputByBuffer",
     "TimeWait",
@@ -70,9 +72,11 @@ __all__ = [
     "draw_round_trips_by_payload",
     "draw_side_by_side",
     "draw_small_writes",
+    "draw_states",
     "draw_throughput_by_buffer",
     "draw_time_wait",
     "eyeballs_race",
+    "follow_states",
     "latency_by_clients",
     "link_probe",
     "listen_queue",
@@ -134,6 +138,11 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "doors.listening": (
         "draw_listen_queue",
         "listen_queue",
+    ),
+    "doors.states": (
+        "States",
+        "draw_states",
+        "follow_states",
     ),
     "waiting.loop_turns": (
         "LoopGantt",

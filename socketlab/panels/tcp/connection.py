@@ -18,12 +18,12 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
+from ...experiments.doors import wire
+from ...experiments.doors.following import SIDES, End, Follower
+from ...experiments.doors.transitions import Step
 from ..drawing.look import literal
 from ..talks.recording import describe
-from . import wire
 from .calls import CALLS, GREETING, WAITS, Call
-from .following import SIDES, End, Follower
-from .transitions import Step
 
 PATIENCE = 0.03  # seconds for a call; on loopback an answer that comes at all comes in microseconds
 KEPT = 200  # calls that are remembered

@@ -12,9 +12,9 @@ from html import escape
 from math import hypot
 from typing import NamedTuple
 
+from ...experiments.doors.following import End
+from ...experiments.doors.transitions import CLOSED, JUMP, ONLY, WAYS, WORDS, Step, rfc
 from ..drawing.look import BLUE, GREEN, ORANGE
-from .following import End
-from .transitions import CLOSED, JUMP, ONLY, WAYS, WORDS, Step, rfc
 
 _END = "END"  # CLOSED at the bottom
 _WIDTH, _HEIGHT = 900, 500

@@ -5,11 +5,11 @@ from __future__ import annotations
 from html import escape
 from math import ceil
 
+from ...experiments.doors.following import SIDES, End
+from ...experiments.doors.transitions import WORDS, rfc
 from ..drawing.look import GREEN, GREY, ORANGE, RED, code, count, dot
 from .calls import Call
 from .diagram import COLOURS
-from .following import SIDES, End
-from .transitions import WORDS, rfc
 
 SHOWN = 12  # calls
 _MARKS = {"done": GREEN, "waits": ORANGE, "failed": RED, "wire": GREY}

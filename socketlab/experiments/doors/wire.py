@@ -1,4 +1,4 @@
-"""One socket of the TCP panel, seen and handled below Python: its state, what waits in it, and ears that can be shut.
+"""One TCP socket, seen and handled below Python: its state, what waits in it, and ears that can be shut.
 
 Everything here goes through `_socket.socket`, the class below `socket.socket`, so that looking at the kernel, and
 holding up the wire, never show up in a trace of the program.

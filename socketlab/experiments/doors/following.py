@@ -27,7 +27,8 @@ class End(NamedTuple):
     left: float  #: seconds until the timer fires
     retransmits: int
     waiting: int | None  #: bytes to be received, or connections in a listener's queue
-    elsewhere: bool = False  #: a cell has the descriptor
+    elsewhere: bool = False  #: somebody else has the descriptor: a cell, a duplicate
+    unacked: int = 0  #: bytes that were sent, or wait to be sent, and are not acknowledged
 
 
 class Follower:
@@ -75,20 +76,25 @@ class Follower:
         return ends
 
     def _end(self, sock: socket.socket | None, pair: tuple[Any, Any] | None, side: str) -> End:
-        if sock is None and pair is None:
-            return End("", False, "", 0.0, 0, None)
-        held = sock is not None and wire.is_open(sock)
-        state: str | None = CLOSED
-        waiting = None
-        if held and sock is not None:
-            state = wire.state_of(sock)
-            waiting = wire.queued(sock) if side == "listener" else wire.readable(sock)
-        elif pair is not None and sys.platform != "linux":
-            state = None
-        entry = wire.in_the_table(self.family, pair)
-        if entry is None:
-            return End(state, held, "", 0.0, 0, waiting)
-        # A descriptor knows nothing of TIME_WAIT, it says CLOSE then; and timers stand in the table alone.
-        state = entry.state if not held or state == CLOSED else state
-        elsewhere = not held and entry.inode != 0
-        return End(state, held, entry.timer, entry.left, entry.retransmits, waiting, elsewhere)
+        return end_of(self.family, sock, pair, listener=side == "listener")
+
+
+def end_of(family: int, sock: socket.socket | None, pair: tuple[Any, Any] | None, *, listener: bool = False) -> End:
+    """Where one end is: `sock` where there is a descriptor, `pair` its own address and the peer's where it has both."""
+    if sock is None and pair is None:
+        return End("", False, "", 0.0, 0, None)
+    held = sock is not None and wire.is_open(sock)
+    state: str | None = CLOSED
+    waiting = None
+    if held and sock is not None:
+        state = wire.state_of(sock)
+        waiting = wire.queued(sock) if listener else wire.readable(sock)
+    elif pair is not None and sys.platform != "linux":
+        state = None
+    entry = wire.in_the_table(family, pair)
+    if entry is None:
+        return End(state, held, "", 0.0, 0, waiting)
+    # A descriptor knows nothing of TIME_WAIT, it says CLOSE then; and timers stand in the table alone.
+    state = entry.state if not held or state == CLOSED else state
+    elsewhere = not held and entry.inode != 0
+    return End(state, held, entry.timer, entry.left, entry.retransmits, waiting, elsewhere, entry.send_q or 0)
