@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .streams.nagle import SmallWrites, draw_small_writes, small_writes
     from .streams.pieces import RecvSizes, draw_recv_sizes
     from .through_link.probe import LinkProbe, draw_link_probe, link_probe
+    from .waiting.drip import Drip, draw_drip, drip
     from .waiting.loop_turns import LoopGantt, draw_loop_gantt, loop_gantt
     from .waiting.readiness import ReadinessCost, draw_readiness_cost, readiness_cost
     from .waiting.slow_loop import slow_loop
@@ -39,6 +40,7 @@ __all__ = [
     "BufferLoss",
     "DatagramLoss",
     "Depths",
+    "Drip",
     "LatencyByClients",
     "LinkProbe",
     "ListenQueue",
@@ -56,6 +58,7 @@ __all__ = [
     "datagram_loss",
     "draw_bytes_until_stall",
     "draw_datagram_loss",
+    "draw_drip",
     "draw_latency_by_clients",
     "draw_link_probe",
     "draw_listen_queue",
@@ -69,6 +72,7 @@ __all__ = [
     "draw_small_writes",
     "draw_throughput_by_buffer",
     "draw_time_wait",
+    "drip",
     "latency_by_clients",
     "link_probe",
     "listen_queue",
@@ -123,6 +127,11 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "doors.listening": (
         "draw_listen_queue",
         "listen_queue",
+    ),
+    "waiting.drip": (
+        "Drip",
+        "draw_drip",
+        "drip",
     ),
     "waiting.loop_turns": (
         "LoopGantt",
