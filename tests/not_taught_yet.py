@@ -22,7 +22,6 @@ COMING: dict[int, list[str]] = {
     ],
     6: ["has_dualstack_ipv6", "if_indextoname", "if_nameindex", "if_nametoindex"],
     7: ["SocketIO", "socket.makefile", "socket.recv_into"],
-    9: ["getdefaulttimeout", "setdefaulttimeout", "socket.getblocking", "socket.timeout"],
     11: ["socket.recvfrom", "socket.recvfrom_into"],
     15: ["MsgFlag"],
     22: [

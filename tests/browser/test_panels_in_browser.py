@@ -18,7 +18,8 @@ import socketlab.panels
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 # The notebooks of the course that are opened here, some six seconds each; ("*_*",) would be all of them.
-COURSE = sorted(path.name for pattern in ("01_*", "03_*", "04_*") for path in NOTEBOOKS.glob(f"{pattern}.ipynb"))
+OPENED = ("01_*", "03_*", "04_*", "09_*")
+COURSE = sorted(path.name for pattern in OPENED for path in NOTEBOOKS.glob(f"{pattern}.ipynb"))
 
 THEMES = ("JupyterLab Light", "JupyterLab Dark")
 READABLE = 4.5  # contrast of text, WCAG 2.2, 1.4.3 (level AA)
@@ -183,6 +184,14 @@ def try_byte_order(page: Page, panel: Any) -> None:
     expect(panel).to_contain_text('struct.unpack("!H", data)')
 
 
+def try_drip(page: Page, panel: Any) -> None:
+    panel.get_by_role("slider", name="Deadline").press("ArrowLeft")
+    expect(panel).to_contain_text("A byte every 200 ms for 4 s.")
+    expect(panel).to_contain_text("The deadline of 900 ms was kept: 900 ms")
+    press(panel, "Stop")
+    expect(button(panel, "Run")).to_be_enabled()
+
+
 TRIES: dict[str, Callable[[Page, Any], None]] = {
     "Server": try_server,
     "Request": try_request,
@@ -190,7 +199,7 @@ TRIES: dict[str, Callable[[Page, Any], None]] = {
     "Your machine's passport": try_passport,
     "TCP states": try_tcp_states,
 }
-TRIES_OF_THE_COURSE = {**TRIES, "Byte order": try_byte_order}
+TRIES_OF_THE_COURSE = {**TRIES, "Byte order": try_byte_order, "Drip": try_drip}
 
 
 # -- the course ----------------------------------------------------------------------------------------------------
