@@ -146,16 +146,17 @@ def _steps(interval: float, timeout: float, deadline: float, lasts: float) -> St
             heard = [reader.heard() for reader in readers]
             return Drip(interval, timeout, deadline, lasts, tuple(drops), *heard)
 
-        due = interval
         while any(reader.is_alive() for reader in readers):
-            if due <= lasts and clock() >= due:
+            due = interval * (len(drops) + 1)
+            more = due <= lasts + 1e-9
+            if more and clock() >= due:
                 for sender, _ in ends:
                     with suppress(OSError):  # this reader has given up and left
                         sender.send(b".")
                 drops.append(clock())
                 due += interval
             yield min(0.99, clock() / longest), so_far()
-            rest = min(_LOOK, max(due - clock(), 0.0) if due <= lasts else _LOOK)
+            rest = min(_LOOK, max(due - clock(), 0.0)) if more else _LOOK
             readers[0].join(rest) if readers[0].is_alive() else readers[1].join(rest)
         yield 1.0, so_far()
 
