@@ -591,6 +591,13 @@ class TestEachCall:
             "settimeout(0.5)",
         ]
 
+    def test_what_is_left_until_a_deadline_is_not_shown(self) -> None:
+        """It differs on each run, and a ladder does not."""
+        with socket.socket() as sock, trace() as t:
+            for value in (0.1 + 0.2, 0.498713, 0.25, 1e-5, None, 2):
+                sock.settimeout(value)
+        assert [event.asked for event in t.events] == ["…", "…", "0.25", "…", "None", "2"]
+
     def test_failures(self) -> None:
         with socket.socket() as sock, trace() as t:
             sock.settimeout(0)

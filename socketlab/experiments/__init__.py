@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .streams.nagle import SmallWrites, draw_small_writes, small_writes
     from .streams.pieces import RecvSizes, draw_recv_sizes
     from .through_link.probe import LinkProbe, draw_link_probe, link_probe
+    from .waiting.drip import Drip, draw_drip, drip
     from .waiting.loop_turns import LoopGantt, draw_loop_gantt, loop_gantt
     from .waiting.readiness import ReadinessCost, draw_readiness_cost, readiness_cost
     from .waiting.slow_loop import slow_loop
@@ -41,6 +42,7 @@ __all__ = [
     "BufferLoss",
     "DatagramLoss",
     "Depths",
+    "Drip",
     "LatencyByClients",
     "LinkProbe",
     "ListenQueue",
@@ -60,6 +62,7 @@ __all__ = [
     "datagram_loss",
     "draw_bytes_until_stall",
     "draw_datagram_loss",
+    "draw_drip",
     "draw_eyeballs_race",
     "draw_latency_by_clients",
     "draw_link_probe",
@@ -75,6 +78,7 @@ __all__ = [
     "draw_states",
     "draw_throughput_by_buffer",
     "draw_time_wait",
+    "drip",
     "eyeballs_race",
     "follow_states",
     "latency_by_clients",
@@ -143,6 +147,11 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "States",
         "draw_states",
         "follow_states",
+    ),
+    "waiting.drip": (
+        "Drip",
+        "draw_drip",
+        "drip",
     ),
     "waiting.loop_turns": (
         "LoopGantt",

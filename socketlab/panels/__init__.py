@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .buffer import BufferPanel
     from .byte_order import ByteOrderPanel
     from .concurrency import ConcurrencyPanel
+    from .drip import DripPanel
     from .family import FamilyPanel
     from .framing import FramingPanel
     from .link import LinkPanel
@@ -35,6 +36,7 @@ __all__ = [
     "BufferPanel",
     "ByteOrderPanel",
     "ConcurrencyPanel",
+    "DripPanel",
     "FamilyPanel",
     "FramingPanel",
     "LinkPanel",
@@ -55,6 +57,7 @@ _HOME = {
     "BufferPanel": "buffer",
     "ByteOrderPanel": "byte_order",
     "ConcurrencyPanel": "concurrency",
+    "DripPanel": "drip",
     "FamilyPanel": "family",
     "FramingPanel": "framing",
     "LinkPanel": "link",

@@ -184,6 +184,14 @@ def values(recorder: Recorder, who: Any, args: tuple[Any, ...], named: dict[str,
     return ", ".join(texts), "", None
 
 
+def timeout(recorder: Recorder, who: Any, args: tuple[Any, ...], named: dict[str, Any], result: Any) -> Described:
+    """settimeout: seconds as somebody writes them. What is left until a deadline differs on each run: …"""
+    value = args[1] if len(args) > 1 else next(iter(named.values()), None)
+    if isinstance(value, float) and value != round(value, 3):
+        return "…", "", None
+    return values(recorder, who, args, named, result)
+
+
 def answer(recorder: Recorder, who: Any, args: tuple[Any, ...], named: dict[str, Any], result: Any) -> Described:
     """gettimeout, getblocking and their kin."""
     return "", "" if result is None else short(result), None
@@ -329,7 +337,7 @@ METHODS: dict[str, tuple[str, Describe]] = {
     "set_inheritable": ("", values),
     "setblocking": ("", values),
     "setsockopt": ("", setsockopt),
-    "settimeout": ("", values),
+    "settimeout": ("", timeout),
     "share": ("", nothing),
     "shutdown": ("", shutdown),
 }

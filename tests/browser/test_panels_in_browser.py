@@ -200,6 +200,14 @@ def try_race(page: Page, panel: Any) -> None:
     expect(button(panel, "Run")).to_be_enabled()
 
 
+def try_drip(page: Page, panel: Any) -> None:
+    panel.get_by_role("slider", name="Deadline").press("ArrowLeft")
+    expect(panel).to_contain_text("A byte every 200 ms for 4 s.")
+    expect(panel).to_contain_text("The deadline of 900 ms was kept: 900 ms")
+    press(panel, "Stop")
+    expect(button(panel, "Run")).to_be_enabled()
+
+
 TRIES: dict[str, Callable[[Page, Any], None]] = {
     "Server": try_server,
     "Request": try_request,
@@ -211,6 +219,7 @@ TRIES_OF_THE_COURSE = {
     **TRIES,
     "Addresses": try_addresses,
     "Byte order": try_byte_order,
+    "Drip": try_drip,
     "Happy Eyeballs": try_race,
 }
 

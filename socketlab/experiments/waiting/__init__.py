@@ -1,1 +1,1 @@
-"""Asking who is ready: what one question costs, and the turns of a loop."""
+"""Waiting: for one byte or for many, what asking who is ready costs, and the turns of a loop."""
