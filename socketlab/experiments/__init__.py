@@ -33,9 +33,11 @@ if TYPE_CHECKING:
     from .through_link.probe import LinkProbe, draw_link_probe, link_probe
     from .waiting.loop_turns import LoopGantt, draw_loop_gantt, loop_gantt
     from .waiting.readiness import ReadinessCost, draw_readiness_cost, readiness_cost
+    from .waiting.retrying import Backoff, backoff, draw_backoff
     from .waiting.slow_loop import slow_loop
 
 __all__ = [
+    "Backoff",
     "BufferLoss",
     "DatagramLoss",
     "Depths",
@@ -52,8 +54,10 @@ __all__ = [
     "Steps",
     "ThroughputByBuffer",
     "TimeWait",
+    "backoff",
     "bytes_until_stall",
     "datagram_loss",
+    "draw_backoff",
     "draw_bytes_until_stall",
     "draw_datagram_loss",
     "draw_latency_by_clients",
@@ -123,6 +127,11 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "doors.listening": (
         "draw_listen_queue",
         "listen_queue",
+    ),
+    "waiting.retrying": (
+        "Backoff",
+        "backoff",
+        "draw_backoff",
     ),
     "waiting.loop_turns": (
         "LoopGantt",
