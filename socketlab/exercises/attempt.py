@@ -87,12 +87,26 @@ class Attempt:
 
     def raises(self, kinds: type[BaseException] | tuple[type[BaseException], ...], *arguments: Any) -> BaseException:
         """Call the answer, which has to raise one of `kinds`, and return the exception."""
+        self._before = _sockets()
+        return self._must_raise(kinds, self.function, arguments)
+
+    def then_raises(
+        self, kinds: type[BaseException] | tuple[type[BaseException], ...], part: Callable[..., Any], *arguments: Any
+    ) -> BaseException:
+        """Call something that the answer has returned, as `then` does; it has to raise one of `kinds`."""
+        return self._must_raise(kinds, part, arguments)
+
+    def _must_raise(
+        self,
+        kinds: type[BaseException] | tuple[type[BaseException], ...],
+        function: Callable[..., Any],
+        arguments: tuple[Any, ...],
+    ) -> BaseException:
         wanted = kinds if isinstance(kinds, tuple) else (kinds,)
         names = " or ".join(kind.__name__ for kind in wanted)
         self.seen.expected = f"it raises {names}"
         try:
-            self._before = _sockets()
-            result = self._call(self.function, arguments, {})
+            result = self._call(function, arguments, {})
         except wanted as exc:
             self.seen.expected, self.seen.error = "", None
             return exc

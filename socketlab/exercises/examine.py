@@ -30,7 +30,7 @@ def examine(exercise: Exercise, answer: Any) -> Verdict | None:
     if inspect.iscoroutinefunction(runs) or inspect.isasyncgenfunction(runs):
         cause = "An `async def` returns a coroutine when it is called, and runs nothing."
         return wrong("coroutine", "a coroutine function", cause, "Write an ordinary `def`; it may call asyncio.run().")
-    if inspect.isgeneratorfunction(runs):
+    if inspect.isgeneratorfunction(runs) and not exercise.yields:
         cause = "A function with a `yield` returns a generator when it is called, and runs nothing."
         return wrong("generator", "a generator function", cause, "Use `return` for what it has found.")
     try:
