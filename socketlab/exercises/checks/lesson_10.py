@@ -64,6 +64,7 @@ full_jitter = Exercise(
         "`min(cap, 2 * bound)` after each delay never becomes too large; the first bound has its cap as well.",
     ),
     deadline=DEADLINE,
+    yields=True,
 )
 
 
@@ -553,6 +554,14 @@ def _all(shares: list[float], wanted: float) -> bool:
     return bool(shares) and all(math.isclose(share, wanted, abs_tol=1e-6) for share in shares)
 
 
+@full_jitter.misconception("wrong-count", advice="`for _ in range(count)`, and one yield in it.")
+def jitter_count(seen: Seen) -> str | None:
+    more = seen.facts.get("more")
+    if not more:
+        return None
+    return "It yields more delays than it was asked for." if more > 0 else f"It yields {-more} too few."
+
+
 @full_jitter.misconception("overflow", advice="Double the bound itself, min(cap, 2 * bound): it never grows too large.")
 def jitter_overflow(seen: Seen) -> str | None:
     if not seen.raised(OverflowError):
@@ -583,6 +592,14 @@ def jitter_half(seen: Seen) -> str | None:
     if seen.facts.get("share") != 0.0 or not _all(_shares(seen), 0.5):
         return None
     return "Chance drew its lowest, and each delay was half of its bound: the first half of the time stays unused."
+
+
+@full_jitter.misconception("cap-forgotten", advice="min(cap, bound), before you draw.")
+def jitter_cap(seen: Seen) -> str | None:
+    delays = seen.facts.get("delays")
+    if not delays or "cap" not in seen.scenario or not max(delays) > seen.facts["cap"] + 1e-9:
+        return None
+    return f"A delay of {round(max(delays), 3)} s, although none may be longer than {seen.facts['cap']:g} s."
 
 
 @full_jitter.misconception("added", advice="The bound is the most: draw from 0 to it, and add nothing.")
@@ -616,28 +633,12 @@ def jitter_flat(seen: Seen) -> str | None:
     return f"The bounds do not double: they are {rounded(seen.facts['delays'])} for a base of {seen.facts['base']}."
 
 
-@full_jitter.misconception("cap-forgotten", advice="min(cap, bound), before you draw.")
-def jitter_cap(seen: Seen) -> str | None:
-    delays = seen.facts.get("delays")
-    if not delays or "cap" not in seen.scenario or not max(delays) > seen.facts["cap"] + 1e-9:
-        return None
-    return f"A delay of {round(max(delays), 3)} s, although none may be longer than {seen.facts['cap']:g} s."
-
-
 @full_jitter.misconception("capped-late", advice="Cap the bound, then draw: uniform(0, min(cap, bound)).")
 def jitter_capped_late(seen: Seen) -> str | None:
     shares = _shares(seen)
     if seen.facts.get("share") != 0.5 or not shares or not max(shares) > 0.5 + 1e-6:
         return None
     return "The draw was capped, not the bound: more and more delays are the cap itself, and clients meet there."
-
-
-@full_jitter.misconception("wrong-count", advice="`for _ in range(count)`, and one yield in it.")
-def jitter_count(seen: Seen) -> str | None:
-    more = seen.facts.get("more")
-    if not more:
-        return None
-    return "It yields more delays than it was asked for." if more > 0 else f"It yields {-more} too few."
 
 
 @full_jitter.misconception("no-generator", advice="`yield` each delay: whoever asks for the next one gets it.")
