@@ -17,7 +17,6 @@ COMING: dict[int, list[str]] = {
         "getprotobyname",
         "getservbyname",
         "getservbyport",
-        "herror",
         "sethostname",
     ],
     6: ["has_dualstack_ipv6", "if_indextoname", "if_nameindex", "if_nametoindex"],
