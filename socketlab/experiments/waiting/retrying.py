@@ -268,4 +268,4 @@ def finding(results: tuple[Backoff, ...]) -> str:
         return f"All {together[0].clients} clients come back together, each time"
     if apart:
         return "Full jitter: no two clients come back together"
-    return f"{sum(result.refused for result in results)} calls refused before all were connected"
+    return f"Calls that were refused: {sum(result.refused for result in results)}"
