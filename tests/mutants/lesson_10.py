@@ -28,7 +28,7 @@ def conversation(s: socket.socket, question: bytes) -> bytes:
 @mutant("ask_service", "swallowed")
 def returns_none(address: Any, question: bytes, understand: Any) -> Any:
     try:
-        with socket.create_connection(address, 0.2) as s:
+        with socket.create_connection(address, 0.5) as s:
             answer = conversation(s, question)
     except OSError:
         return None
@@ -38,7 +38,7 @@ def returns_none(address: Any, question: bytes, understand: Any) -> Any:
 @mutant("ask_service", "swallowed")
 def returns_the_error(address: Any, question: bytes, understand: Any) -> Any:
     try:
-        with socket.create_connection(address, 0.2) as s:
+        with socket.create_connection(address, 0.5) as s:
             return understand(conversation(s, question))
     except Exception as error:
         return str(type(error))
@@ -47,7 +47,7 @@ def returns_the_error(address: Any, question: bytes, understand: Any) -> Any:
 @mutant("ask_service", "bug-disguised")
 def catches_everything(address: Any, question: bytes, understand: Any) -> Any:
     try:
-        with socket.create_connection(address, 0.2) as s:
+        with socket.create_connection(address, 0.5) as s:
             return understand(conversation(s, question))
     except Exception as error:
         raise RuntimeError("no answer") from error
@@ -56,7 +56,7 @@ def catches_everything(address: Any, question: bytes, understand: Any) -> Any:
 @mutant("ask_service", "bug-disguised")
 def bare_except(address: Any, question: bytes, understand: Any) -> Any:
     try:
-        with socket.create_connection(address, 0.2) as s:
+        with socket.create_connection(address, 0.5) as s:
             answer = conversation(s, question)
     except BaseException as error:
         raise RuntimeError("no answer") from error
@@ -66,7 +66,7 @@ def bare_except(address: Any, question: bytes, understand: Any) -> Any:
 @mutant("ask_service", "try-too-wide")
 def understands_inside(address: Any, question: bytes, understand: Any) -> Any:
     try:
-        with socket.create_connection(address, 0.2) as s:
+        with socket.create_connection(address, 0.5) as s:
             return understand(conversation(s, question))
     except OSError as error:
         raise RuntimeError("no answer") from error
@@ -74,14 +74,14 @@ def understands_inside(address: Any, question: bytes, understand: Any) -> Any:
 
 @mutant("ask_service", "not-translated")
 def lets_it_pass(address: Any, question: bytes, understand: Any) -> Any:
-    with socket.create_connection(address, 0.2) as s:
+    with socket.create_connection(address, 0.5) as s:
         return understand(conversation(s, question))
 
 
 @mutant("ask_service", "not-translated")
 def one_kind(address: Any, question: bytes, understand: Any) -> Any:
     try:
-        with socket.create_connection(address, 0.2) as s:
+        with socket.create_connection(address, 0.5) as s:
             answer = conversation(s, question)
     except ConnectionError as error:
         raise RuntimeError("no answer") from error
@@ -91,7 +91,7 @@ def one_kind(address: Any, question: bytes, understand: Any) -> Any:
 @mutant("ask_service", "cause-lost")
 def without_from(address: Any, question: bytes, understand: Any) -> Any:
     try:
-        with socket.create_connection(address, 0.2) as s:
+        with socket.create_connection(address, 0.5) as s:
             answer = conversation(s, question)
     except OSError as error:
         raise RuntimeError(f"no answer: {error}")  # noqa: B904
@@ -101,7 +101,7 @@ def without_from(address: Any, question: bytes, understand: Any) -> Any:
 @mutant("ask_service", "cause-lost")
 def from_none(address: Any, question: bytes, understand: Any) -> Any:
     try:
-        with socket.create_connection(address, 0.2) as s:
+        with socket.create_connection(address, 0.5) as s:
             answer = conversation(s, question)
     except OSError:
         raise RuntimeError("no answer") from None
@@ -111,7 +111,7 @@ def from_none(address: Any, question: bytes, understand: Any) -> Any:
 @mutant("ask_service", "never-finished")
 def says_no_end(address: Any, question: bytes, understand: Any) -> Any:
     try:
-        with socket.create_connection(address, 0.2) as s:
+        with socket.create_connection(address, 0.5) as s:
             s.sendall(question)
             answer = whole(s)
     except OSError as error:
@@ -122,7 +122,7 @@ def says_no_end(address: Any, question: bytes, understand: Any) -> Any:
 @mutant("ask_service", "one-recv")
 def one_recv(address: Any, question: bytes, understand: Any) -> Any:
     try:
-        with socket.create_connection(address, 0.2) as s:
+        with socket.create_connection(address, 0.5) as s:
             s.sendall(question)
             s.shutdown(socket.SHUT_WR)
             answer = s.recv(65536)
@@ -144,7 +144,7 @@ def no_timeout(address: Any, question: bytes, understand: Any) -> Any:
 @mutant("ask_service", "open-after-error")
 def closes_at_the_end(address: Any, question: bytes, understand: Any) -> Any:
     try:
-        s = socket.create_connection(address, 0.2)
+        s = socket.create_connection(address, 0.5)
         answer = conversation(s, question)
     except OSError as error:
         raise RuntimeError("no answer") from error
@@ -156,7 +156,7 @@ def closes_at_the_end(address: Any, question: bytes, understand: Any) -> Any:
 @mutant("ask_service", "left-open")
 def never_closes(address: Any, question: bytes, understand: Any) -> Any:
     try:
-        s = socket.create_connection(address, 0.2)
+        s = socket.create_connection(address, 0.5)
         kept.append(s)
         answer = conversation(s, question)
     except OSError as error:
@@ -170,7 +170,7 @@ kept: list[socket.socket] = []
 @mutant("ask_service", "returns-nothing")
 def understands_for_itself(address: Any, question: bytes, understand: Any) -> Any:
     try:
-        with socket.create_connection(address, 0.2) as s:
+        with socket.create_connection(address, 0.5) as s:
             answer = conversation(s, question)
     except OSError as error:
         raise RuntimeError("no answer") from error
@@ -181,7 +181,7 @@ def understands_for_itself(address: Any, question: bytes, understand: Any) -> An
 def with_else(address: Any, question: bytes, understand: Any) -> Any:
     s = None
     try:
-        s = socket.create_connection(address, 0.2)
+        s = socket.create_connection(address, 0.5)
         answer = conversation(s, question)
     except OSError as error:
         raise RuntimeError("no answer") from error
@@ -206,7 +206,7 @@ class ServiceError(RuntimeError):
 
 @unusual("ask_service")
 def with_a_manager(address: Any, question: bytes, understand: Any) -> Any:
-    with network(), socket.create_connection(address, 0.2) as s, s.makefile("rb") as file:
+    with network(), socket.create_connection(address, 0.5) as s, s.makefile("rb") as file:
         s.sendall(question)
         s.shutdown(socket.SHUT_WR)
         answer = file.read()
@@ -216,11 +216,11 @@ def with_a_manager(address: Any, question: bytes, understand: Any) -> Any:
 @unusual("ask_service")
 def with_asyncio(address: Any, question: bytes, understand: Any) -> Any:
     async def talk() -> bytes:
-        reader, writer = await asyncio.wait_for(asyncio.open_connection(*address), 0.2)
+        reader, writer = await asyncio.wait_for(asyncio.open_connection(*address), 0.5)
         try:
             writer.write(question)
             writer.write_eof()
-            return await asyncio.wait_for(reader.read(), 0.2)
+            return await asyncio.wait_for(reader.read(), 0.5)
         finally:
             writer.close()
             with contextlib.suppress(OSError):
