@@ -185,7 +185,7 @@ def _call(stack: ExitStack, address: tuple[str, int]) -> str:
 def draw_backoff(*results: Backoff, title: str = "", ax: Axes | None = None) -> Picture | Axes:
     """A lane for each client: a cross for each refusal, a dot where it was let in, a bar for each wait.
 
-    The bar is as long as the wait could have been, the line beside it as long as it was. Grey is the time in which
+    The bar is as long as the wait could have been, the line beside it as long as it was on the clock. Grey is the time in which
     nobody listened. Several results stand one below the other, on the same axis of time, in seconds.
 
     Raises ValueError without results, for more than six, or where nobody has called yet.
@@ -230,7 +230,7 @@ def _lane(axes: Axes, calls: tuple[Call, ...], y: float, color: str) -> None:
         axes.broken_barh(
             [(call.t, following.bound)], (above, 0.3), facecolor=(color, 0.22), edgecolor=(color, 0.5), linewidth=0.6
         )
-        axes.plot([call.t, call.t + following.waited], [y, y], color=color, linestyle="-", linewidth=2.2)
+        axes.plot([call.t, following.t], [y, y], color=color, linestyle="-", linewidth=2.2)
     for call in calls:
         mark = "x" if call.failure else "o"
         axes.plot(call.t, y, mark, color=color, markersize=7, markeredgewidth=1.8, zorder=4)
