@@ -185,8 +185,8 @@ def _call(stack: ExitStack, address: tuple[str, int]) -> str:
 def draw_backoff(*results: Backoff, title: str = "", ax: Axes | None = None) -> Picture | Axes:
     """A lane for each client: a cross for each refusal, a dot where it was let in, a bar for each wait.
 
-    The bar is as long as the wait could have been, the line beside it as long as it was on the clock. Grey is the time in which
-    nobody listened. Several results stand one below the other, on the same axis of time, in seconds.
+    The bar is as long as the wait could have been, the line beside it as long as it was, by the clock. Grey is the
+    time in which nobody listened. Several results stand one below the other, on the same axis of time, in seconds.
 
     Raises ValueError without results, for more than six, or where nobody has called yet.
     """
