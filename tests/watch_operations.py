@@ -163,6 +163,7 @@ def is_this_machine(host: str) -> bool:
         address = ip_address(host)
     except ValueError:
         return False  # a name: looking it up asks a server elsewhere
+    address = getattr(address, "ipv4_mapped", None) or address  # ::ffff:127.0.0.1 is loopback from Python 3.13 on
     return address.is_loopback or address.is_unspecified or (address.is_link_local and interface in ("lo", "lo0"))
 
 

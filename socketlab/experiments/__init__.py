@@ -36,9 +36,11 @@ if TYPE_CHECKING:
     from .waiting.drip import Drip, draw_drip, drip
     from .waiting.loop_turns import LoopGantt, draw_loop_gantt, loop_gantt
     from .waiting.readiness import ReadinessCost, draw_readiness_cost, readiness_cost
+    from .waiting.retrying import Backoff, backoff, draw_backoff
     from .waiting.slow_loop import slow_loop
 
 __all__ = [
+    "Backoff",
     "BufferLoss",
     "DatagramLoss",
     "Depths",
@@ -58,8 +60,10 @@ __all__ = [
     "Steps",
     "ThroughputByBuffer",
     "TimeWait",
+    "backoff",
     "bytes_until_stall",
     "datagram_loss",
+    "draw_backoff",
     "draw_bytes_until_stall",
     "draw_datagram_loss",
     "draw_drip",
@@ -152,6 +156,11 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "Drip",
         "draw_drip",
         "drip",
+    ),
+    "waiting.retrying": (
+        "Backoff",
+        "backoff",
+        "draw_backoff",
     ),
     "waiting.loop_turns": (
         "LoopGantt",
