@@ -185,11 +185,11 @@ def try_byte_order(page: Page, panel: Any) -> None:
 
 def try_addresses(page: Page, panel: Any) -> None:
     """A number in an old spelling, then a name that is none by a flag: the rows, and the error."""
-    panel.get_by_label("family").select_option("AF_INET")
-    panel.get_by_label("host").fill("127.1")
+    panel.get_by_label("family").first.select_option("AF_INET")
+    panel.get_by_role("textbox", name="host").fill("127.1")
     expect(panel).to_contain_text("('127.0.0.1', 80)")
-    panel.get_by_label("host").fill("localhost")
-    panel.get_by_label("AI_NUMERICHOST").check()
+    panel.get_by_role("textbox", name="host").fill("localhost")
+    panel.get_by_role("checkbox", name="AI_NUMERICHOST").check()
     expect(panel).to_contain_text("EAI_NONAME")
 
 
