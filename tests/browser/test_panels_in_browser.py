@@ -18,7 +18,9 @@ import socketlab.panels
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 # The notebooks of the course that are opened here, some six seconds each; ("*_*",) would be all of them.
-COURSE = sorted(path.name for pattern in ("01_*", "03_*", "04_*", "06_*") for path in NOTEBOOKS.glob(f"{pattern}.ipynb"))
+COURSE = sorted(
+    path.name for pattern in ("01_*", "03_*", "04_*", "06_*") for path in NOTEBOOKS.glob(f"{pattern}.ipynb")
+)
 
 THEMES = ("JupyterLab Light", "JupyterLab Dark")
 READABLE = 4.5  # contrast of text, WCAG 2.2, 1.4.3 (level AA)
