@@ -25,7 +25,7 @@ def race_picture(race: Race) -> str:
     for tick in scale.ticks:
         parts.append(f'<path d="M{scale(tick)} {bottom}v5" stroke="{_EDGE}"/>')
         parts.append(_words(scale(tick), bottom + 20, f"{tick * 1e3:,.6g}", "middle"))
-    parts.append(_words(scale(end) + 14, bottom + 20, "ms"))
+    parts.append(_words(scale(end) + 22, bottom + 20, "ms"))
     for row, one in enumerate(race.attempts):
         parts += _lane(one, race, scale, _TOP + row * _LANE + 8, end)
     at = scale(race.head_start)
