@@ -317,7 +317,8 @@ def in_turns(attempt: Attempt) -> None:
 
     def talk() -> None:
         for number, line in enumerate(LINES):
-            until(functools.partial(read, number), DEADLINE)
+            if not until(functools.partial(read, number), 2 * DEADLINE):
+                break  # it waits for ever, and its time is up: a line now would look as if it had not
             peer.sendall(line + b"\n")
 
     attempt.beside(talk)
