@@ -41,6 +41,7 @@ answer_sum = Exercise(
         "`data.split()` cuts at line ends and leaves no empty pieces; `int(b'12')` works on bytes as well.",
         "After `b''` you may still send: the client has finished talking, and listens. `str(total).encode()` is it.",
     ),
+    deadline=1.0,
 )
 
 how_it_ended = Exercise(
@@ -54,6 +55,7 @@ how_it_ended = Exercise(
         "Both exceptions are OSErrors, so `except OSError` alone cannot tell them apart.",
         "`try` around the loop, then `except ConnectionResetError` and `except TimeoutError`, with a `return` in each.",
     ),
+    deadline=1.0,
 )
 
 hang_up = Exercise(
