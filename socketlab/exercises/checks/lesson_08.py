@@ -68,7 +68,7 @@ hang_up = Exercise(
         "Closing with bytes unread sends a reset, and throws away what the kernel has not sent yet.",
         "So read until `b''` before you close. Who has to speak first, so that the client ends?",
         "Send, `shutdown(SHUT_WR)`, read until `b''`, close: in that order.",
-        "A client that never ends is a `TimeoutError` in the loop, one that breaks off a `ConnectionError`.",
+        "A client that never ends is a `TimeoutError` in the loop, one that breaks off a `ConnectionError`: OSErrors.",
         "`with conn:` around all of it closes on every way out.",
     ),
 )
