@@ -97,11 +97,9 @@ def as_letters(conn: socket.socket) -> None:
 
 
 @mutant("answer_sum", "end-ignored")
-def waits_for_a_thousand(conn: socket.socket) -> None:
-    data = b""
-    while not data.endswith(b"end"):
-        data += conn.recv(1024)
-    conn.sendall(b"0")
+def waits_for_a_word(conn: socket.socket) -> None:
+    data = b"".join(iter(lambda: conn.recv(1024), b"end"))
+    conn.sendall(str(sum(map(int, data.split()))).encode())
 
 
 @mutant("answer_sum", "uses-closed")
@@ -247,8 +245,7 @@ def prints_it(sock: socket.socket) -> None:
 @mutant("how_it_ended", "end-ignored")
 def never_looks(sock: socket.socket) -> str:
     try:
-        while True:
-            sock.recv(1024)
+        list(iter(lambda: sock.recv(1024), None))
     except ConnectionResetError:
         return "reset"
     except TimeoutError:

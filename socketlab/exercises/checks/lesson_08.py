@@ -41,6 +41,7 @@ answer_sum = Exercise(
         "`data.split()` cuts at line ends and leaves no empty pieces; `int(b'12')` works on bytes as well.",
         "After `b''` you may still send: the client has finished talking, and listens. `str(total).encode()` is it.",
     ),
+    deadline=1.0,
 )
 
 how_it_ended = Exercise(
@@ -54,6 +55,7 @@ how_it_ended = Exercise(
         "Both exceptions are OSErrors, so `except OSError` alone cannot tell them apart.",
         "`try` around the loop, then `except ConnectionResetError` and `except TimeoutError`, with a `return` in each.",
     ),
+    deadline=1.0,
 )
 
 hang_up = Exercise(
@@ -66,7 +68,7 @@ hang_up = Exercise(
         "Closing with bytes unread sends a reset, and throws away what the kernel has not sent yet.",
         "So read until `b''` before you close. Who has to speak first, so that the client ends?",
         "Send, `shutdown(SHUT_WR)`, read until `b''`, close: in that order.",
-        "A client that never ends is a `TimeoutError` in the loop, one that breaks off a `ConnectionError`.",
+        "A client that never ends is a `TimeoutError` in the loop, one that breaks off a `ConnectionError`: OSErrors.",
         "`with conn:` around all of it closes on every way out.",
     ),
 )

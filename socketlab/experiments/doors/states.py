@@ -23,6 +23,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ...interrupts import Uninterrupted
 from . import wire
 from .following import End, end_of
 from .transitions import CLOSED, Step, rfc, steps
@@ -136,7 +137,8 @@ def follow_states(code: str, *, family: int = socket.AF_INET) -> States:
 
 def _connected(family: int, stack: ExitStack) -> tuple[socket.socket, socket.socket]:
     host = "::1" if family == socket.AF_INET6 else "127.0.0.1"
-    with socket.create_server((host, 0), family=family) as listener:
+    # An interrupt between a socket and the line that keeps it would leave it open.
+    with Uninterrupted(), socket.create_server((host, 0), family=family) as listener:
         client = socket.create_connection(listener.getsockname()[:2], _PATIENCE)
         stack.callback(wire.abort, client)
         listener.settimeout(_PATIENCE)
