@@ -433,6 +433,12 @@ def reads_late(attempt: Attempt) -> None:
     attempt.equal(attempt.call(sock, len(EIGHT), 0.8), EIGHT)
 
 
+@read_by_deadline.scenario("no time at all")
+def reads_no_time(attempt: Attempt) -> None:
+    sock, _ = attempt.connection()
+    attempt.raises(TimeoutError, sock, len(EIGHT), 0)
+
+
 @read_by_deadline.scenario("silence")
 def reads_silence(attempt: Attempt) -> None:
     sock, _ = attempt.connection()
@@ -466,12 +472,6 @@ def reads_drip(attempt: Attempt) -> None:
         facts["over"] = True
     beside.join(2.0)
     attempt.want(not facts["dripped"], "TimeoutError in time", "it raised it after the drip's end")
-
-
-@read_by_deadline.scenario("no time at all")
-def reads_no_time(attempt: Attempt) -> None:
-    sock, _ = attempt.connection()
-    attempt.raises(TimeoutError, sock, len(EIGHT), 0)
 
 
 @read_by_deadline.scenario("the peer closes after three of eight")
