@@ -35,7 +35,7 @@ class DripPanel(ExperimentPanel):
     def __init__(self) -> None:
         self.interval = _slider("Drip every", 200, "How long the peer waits before each byte")
         self.timeout = _slider("Timeout", 500, "settimeout(): what each recv may wait")
-        self.deadline = _slider("Deadline", 1000, "What all recvs together may wait")
+        self.deadline = _slider("Deadline", 900, "What all recvs together may wait")
         super().__init__([self.interval, self.timeout, self.deadline])
 
     def steps(self) -> Steps[Drip]:

@@ -201,9 +201,9 @@ def try_race(page: Page, panel: Any) -> None:
 
 
 def try_drip(page: Page, panel: Any) -> None:
-    panel.get_by_role("slider", name="Deadline").press("ArrowLeft")
+    press(panel, "Run")
     expect(panel).to_contain_text("A byte every 200 ms for 4 s.")
-    expect(panel).to_contain_text("The deadline of 900 ms was kept: 900 ms")
+    expect(panel).to_contain_text("The deadline of 900 ms was kept")
     press(panel, "Stop")
     expect(button(panel, "Run")).to_be_enabled()
 
