@@ -274,7 +274,7 @@ class Trying:
         """So often it had to call, and so often the server had to see it; the sleeps in between are the delays."""
         until(lambda: self.facts["served"] >= served, 0.3)  # a handler counts in its own thread
         came = self.facts["calls"]
-        self.attempt.want(came == calls, f"{calls} calls of operation()", f"{came} calls")
+        self.attempt.want(came == calls, f"{calls} call{'s' * (calls != 1)} of operation()", f"{came} of them")
         self.attempt.equal(self.facts["served"], served, "questions that the server saw:")
         self.attempt.equal(list(self.facts["slept"]), list(DELAYS[: calls - 1]), "sleep() was called with")
 
@@ -482,7 +482,7 @@ def draws(attempt: Attempt, count: int, base: float, cap: float, draw: random.Ra
         some.extend(islice(iter(delays), count + 1))
         return some
 
-    attempt.then(f"its generator yields {count} delays", take, result)
+    attempt.then("list() of the delays", take, result)
     attempt.seen.facts["delays"] = some
     attempt.seen.facts["more"] = len(some) - count
     attempt.want(len(some) == count, f"{count} delays", "more of them" if len(some) > count else f"{len(some)} delays")
