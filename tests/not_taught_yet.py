@@ -13,7 +13,6 @@ COMING: dict[int, list[str]] = {
         "fromfd",
         "recv_fds",
         "send_fds",
-        "socket.dup",
         "socket.get_inheritable",
         "socket.recvmsg",
         "socket.recvmsg_into",

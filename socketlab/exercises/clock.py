@@ -13,13 +13,17 @@ from contextlib import suppress
 
 # An answer may replace these in their modules, and go on running.
 _open, _listdir, _monotonic = open, os.listdir, time.monotonic
-SLOWEST = 4  # an answer has at most so many times the seconds that it is granted, however busy the machine is
+SLOWEST = 4.0  # an answer has at most so many times the seconds that it is granted, however busy the machine is
 
 
 class Clock:
-    """Counts the seconds that the process `pid`, this one if it is 0, has had since the clock was made."""
+    """Counts the seconds that the process `pid`, this one if it is 0, has had since the clock was made.
 
-    def __init__(self, pid: int = 0) -> None:
+    `slowest` times as many seconds may pass, not more.
+    """
+
+    def __init__(self, pid: int = 0, slowest: float = SLOWEST) -> None:
+        self._slowest = slowest
         self._tasks = f"/proc/{pid or 'self'}/task"
         self._seen, self._waited = self._queued(), 0
         self._began = _monotonic()
@@ -33,7 +37,7 @@ class Clock:
         queued = self._queued()
         self._waited += sum(ns - self._seen.get(task, 0) for task, ns in queued.items())
         self._seen |= queued
-        return max(elapsed - self._waited / 1e9, elapsed / SLOWEST)
+        return max(elapsed - self._waited / 1e9, elapsed / self._slowest)
 
     def left(self, limit: float) -> float:
         """How much of `limit` seconds is left; below zero when it is over. Costs nothing while nobody is late."""

@@ -40,6 +40,7 @@ from .verdict import FAILED, Verdict
 _CAN_FORK = sys.platform.startswith("linux") and hasattr(os, "pidfd_open")  # Linux 5.3, Python 3.9
 
 GRACE = 0.15  # seconds after the deadline in which the child puts its verdict together
+SILENCE = 0.04  # seconds without a word after which a child has no more to say of where it stands
 STEP = 0.02  # seconds between two looks whether an interrupt has come
 MOST = 1 << 20  # bytes that are kept of what comes from the child: a verdict has some thousand
 
@@ -188,7 +189,11 @@ def _stood_at(pid: int, dump: int) -> str:
     poll = select.poll()
     poll.register(dump, select.POLLIN)
     text = ""
-    while poll.poll(40):  # milliseconds of silence
+    clock = Clock(pid, slowest=25)
+    while clock.seconds() < SILENCE:
+        if not poll.poll(SILENCE * 1000):
+            continue
+        clock = Clock(pid, slowest=25)
         text += os.read(dump, 65536).decode(errors="replace")
         for line in text.splitlines()[: text.count("\n")]:
             file, _, rest = line.strip().removeprefix('File "').partition('", line ')
