@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from ..attempt import Attempt, shown
@@ -129,11 +130,19 @@ def six(attempt: Attempt) -> None:
     reached_by_v6(attempt, listening(attempt))
 
 
+def free_port() -> int:
+    """A port that nobody has now, and that the kernel deals out to nobody: from 32768 on it does (ip(7))."""
+    for _ in range(100):
+        port = random.SystemRandom().randrange(16384, 32768)
+        with socket.socket() as sock, suppress(OSError):
+            sock.bind(("", port))
+            return port
+    raise OSError(errno.EADDRINUSE, "a hundred ports were tried, and all were taken")
+
+
 @listen_both.scenario("both, at a port that was asked for")
 def at_that_port(attempt: Attempt) -> None:
-    with socket.socket() as sock:
-        sock.bind(("", 0))
-        port = sock.getsockname()[1]
+    port = free_port()
     listener = listening(attempt, port)
     same = listener.getsockname()[1] == port
     attempt.seen.facts["same port"] = same
