@@ -18,15 +18,21 @@ _called = methodcaller("__call__")
 
 
 def frames() -> dict[int, FrameType]:
-    """The topmost frame of each thread, by `threading.get_ident`."""
+    """The topmost frame of each other thread, by `threading.get_ident`.
+
+    The caller's own is left out: a frame that outlives its call, in a dict among its own variables, would keep itself,
+    and all that its callers hold, until the garbage collector comes by.
+    """
     if sys.version_info >= (3, 12) or not gc.isenabled():
-        return sys._current_frames()
-    # All three are called from C: no other thread has a turn in between, and no interrupt leaves the collector off.
-    answers: tuple[Any, ...] = tuple(map(_called, (gc.disable, sys._current_frames, gc.enable)))
-    found: dict[int, FrameType] = answers[1]
+        found = sys._current_frames()
+    else:
+        # All three are called from C: no other thread has a turn in between, and no interrupt leaves the collector off.
+        answers: tuple[Any, ...] = tuple(map(_called, (gc.disable, sys._current_frames, gc.enable)))
+        found = answers[1]
+    del found[threading.get_ident()]
     return found
 
 
 def frame_of(thread: threading.Thread) -> FrameType | None:
-    """The topmost frame of `thread`; None before it has begun and after it has ended."""
+    """The topmost frame of `thread`, another one; None before it has begun and after it has ended."""
     return frames().get(thread.ident or 0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
-import re
+import select
 import socket
 import stat
 import threading
@@ -23,12 +23,12 @@ from ..servers import tcp_server
 from ..servers.stream import StreamServer
 from .clock import Clock
 from .seen import Seen
+from .words import shown, words_of
 
 PEER = "peer of the exercise"  #: name of the threads beside; a trace shows it
 ANSWER = "answer"  #: name of the thread in which the answer runs
-
-_CLOSED_SOCKET = re.compile(r"<[\w.]+ \[closed\] fd=-1, [^<>]*>")  # as socket.socket.__repr__ writes it
-_OPEN_SOCKET = re.compile(r"<[\w.]+ fd=\d+, [^<>]*>")
+#: What came in place of a socket that is connected, in words that misconceptions look for.
+CLOSED, NOT_CONNECTED = "it returned a closed one", "a socket that is not connected"
 
 PATIENCE = 10.0  # seconds after which a socket of a scenario gives up: later than any deadline
 
@@ -146,6 +146,28 @@ class Attempt:
         prefix = f"{what} " if what else ""
         self.want(same, f"{prefix}{shown(expected)}", f"{prefix}{shown(came)}")
 
+    def reaches(self, result: object, wanted: Any, of: str) -> None:
+        """`result` has to be an open stream socket connected to the echo server at `wanted`, the first `of` several."""
+        self.want(isinstance(result, socket.socket), "it returns a socket", f"it returned {shown(result)}")
+        assert isinstance(result, socket.socket)
+        self.keep(result)
+        self.want(result.fileno() >= 0, "it returns an open socket", CLOSED)
+        self.want(result.type == socket.SOCK_STREAM, "a stream socket", "a datagram socket")
+        try:
+            reached = result.getpeername()
+        except OSError:
+            reached = None
+        self.seen.facts["elsewhere"] = reached not in (None, wanted)
+        came = NOT_CONNECTED if reached is None else "a connection to another one"
+        self.want(reached == wanted, f"a connection to the first {of} that answers", came)
+        result.settimeout(0.5)
+        try:
+            result.sendall(b"?")
+            echoed = shown(result.recv(1))
+        except OSError as exc:
+            echoed = type(exc).__name__
+        self.want(echoed == "b'?'", "the echo of what is sent through it", echoed)
+
     def nothing_left_open(self) -> None:
         """The answer's last call must have closed or returned every socket that it opened."""
         n = self.seen.left_open
@@ -180,6 +202,13 @@ class Attempt:
         sock.bind(("127.0.0.1", 0))
         host, port = sock.getsockname()
         return host, port
+
+    def silent_address(self) -> Any:
+        """Where connect() neither succeeds nor fails: the queue of the listener has room for one, and is full."""
+        listener = self.listener(backlog=0)
+        self.keep(socket.create_connection(listener.getsockname(), 1.0))
+        is_waiting(listener, 1.0)  # the handshake has three messages, and the caller has seen two of them
+        return listener.getsockname()
 
     def keep(self, sock: socket.socket) -> socket.socket:
         """Close `sock` when the scenario is over."""
@@ -231,29 +260,9 @@ def until(condition: Callable[[], object], seconds: float = 1.0) -> bool:
     return True
 
 
-def shown(value: object, most: int = 80) -> str:
-    """A value in a sentence: its `repr`, cut, no descriptor or address in it; of long bytes the beginning and the size.
-
-    A socket is ``<socket>`` or ``<closed socket>``.
-    """
-    if isinstance(value, (bytes, bytearray)) and len(value) > most // 2:
-        return f"{bytes(value[: most // 4])!r}… {len(value):,} bytes"
-    try:
-        text = repr(value)
-    except Exception as exc:  # a learner's class may have any __repr__
-        text = f"<{type(value).__name__} whose repr raised {type(exc).__name__}>"
-    text = _OPEN_SOCKET.sub("<socket>", _CLOSED_SOCKET.sub("<closed socket>", text))
-    text = re.sub(r" at 0x[0-9a-fA-F]+", "", text)
-    return text if len(text) <= most else f"{text[: most - 1]}…"
-
-
-def words_of(error: BaseException) -> str:
-    """``ValueError: no such thing``: the type and the first line."""
-    try:
-        words = str(error).strip().splitlines()
-    except Exception:  # a learner's class may have any __str__
-        words = []
-    return f"{type(error).__name__}: {words[0][:200]}" if words else type(error).__name__
+def is_waiting(listener: socket.socket, seconds: float) -> bool:
+    """Whether a client waits in the queue of `listener`, or comes within that time."""
+    return bool(select.select([listener], [], [], seconds)[0])
 
 
 def _raised(error: BaseException) -> str:

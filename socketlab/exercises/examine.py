@@ -7,9 +7,9 @@ import functools
 import inspect
 from typing import Any
 
-from .attempt import shown
 from .definition import Exercise
 from .verdict import FAILED, NOT_ATTEMPTED, Verdict
+from .words import shown
 
 _NOTHING = {"RESUME", "NOP", "POP_TOP", "LOAD_CONST", "RETURN_VALUE", "RETURN_CONST", "LOAD_SMALL_INT", "NOT_TAKEN"}
 

@@ -10,9 +10,9 @@ import errno
 from collections.abc import Callable
 
 from ..trace.events import OUT
-from .attempt import shown
 from .definition import Diagnosis, Misconception
 from .seen import NO_THREAD, Seen
+from .words import shown
 
 KNOWN: list[Misconception] = []
 

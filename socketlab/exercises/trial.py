@@ -26,12 +26,13 @@ from ..trace.own_lines import is_library, own_line
 from ..trace.system_call import RUNNING, system_call
 from ..trace.waiting import waiting
 from . import known
-from .attempt import ANSWER, PEER, Attempt, Raised, Unmet, words_of
+from .attempt import ANSWER, PEER, Attempt, Raised, Unmet
 from .clock import Clock
 from .definition import TOTAL, Exercise, Scenario
 from .seen import LOOKS, NO_THREAD, Seen
 from .surface import of_all_others, of_sockets
 from .verdict import FAILED, NOT_ATTEMPTED, PASSED, Verdict
+from .words import words_of
 
 ROOM = 1 << 24  # bytes that have to be there for a scenario to begin
 EVIDENCE = 0.3  # seconds of the total that are left to put together what was seen, beside an answer that spins

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ..exercises import check, definition
-from ..exercises.attempt import words_of
 from ..exercises.child import ADDRESSES
+from ..exercises.words import words_of
 from .cells import pieces, sources
 
 

@@ -17,9 +17,10 @@ from __future__ import annotations
 import select
 import threading
 import time
+from collections.abc import Collection
 from typing import Any
 
-from ..frames import frame_of, frames
+from ..frames import frames
 from .methods import CODES, Socket
 from .panels import at_the_other_end
 from .recorder import Lane, Recorder, outermost_module
@@ -46,11 +47,10 @@ def settle(recorder: Recorder, patience: float = PATIENCE) -> bool:
             deadline = max(deadline, min(time.perf_counter(), began + LINKS) + patience)
         if not links_carry and all(_stands_still(stand[lane.ident]) for lane in busy if lane.ident is not None):
             calm += 1
-            if calm >= 2 and _sleep(busy) and _unseen_servers_wait(apart.union(lane.ident for lane in busy)):
+            if calm >= 2 and _sleep(busy) and _servers_wait(apart.union(lane.ident for lane in busy)):
                 return True
         else:
             calm = 0
-        del stand
         if time.perf_counter() > deadline:
             return False
         time.sleep(0.0001 if busy else 0)
@@ -59,32 +59,32 @@ def settle(recorder: Recorder, patience: float = PATIENCE) -> bool:
 def _sleep(lanes: list[Lane]) -> bool:
     """Whether none of these threads has been woken: one that has may be waiting for its turn to run Python."""
     natives = {thread.ident: thread.native_id for thread in threading.enumerate()}
-    calls = [system_call(natives[lane.ident]) for lane in lanes if lane.ident in natives]
-    return all(call is None or call.name not in ("running", "futex") for call in calls)
+    return all(_is_still(natives[lane.ident]) for lane in lanes if lane.ident in natives)
 
 
-def _unseen_servers_wait(seen: set[int | None]) -> bool:
-    """Whether no thread of a server is about to be seen for the first time: woken by a client, not yet running."""
-    return all(thread.ident in seen or _serves_nobody_now(thread) for thread in threading.enumerate())
+def _is_still(native: int | None) -> bool:
+    """Whether that thread waits in the kernel for something other than its turn to run Python; True where unknown."""
+    call = system_call(native)
+    return call is None or call.name not in ("running", "futex")
 
 
 def wait_for_servers(patience: float = PATIENCE) -> None:
     """Wait until each thread of socketlab's servers stands in a call of the kernel, where the machine tells."""
     deadline = time.perf_counter() + patience
-    while not all(_serves_nobody_now(thread) for thread in threading.enumerate()):
+    while not _servers_wait():
         if time.perf_counter() > deadline:
             return
         time.sleep(0.0001)
 
 
-def _serves_nobody_now(thread: threading.Thread) -> bool:
-    if thread is threading.current_thread():
-        return True
-    frame = frame_of(thread)
-    if frame is None or not outermost_module(frame).startswith("socketlab.servers"):
-        return True
-    call = system_call(thread.native_id)
-    return call is None or call.name not in ("running", "futex")
+def _servers_wait(apart: Collection[int | None] = ()) -> bool:
+    """Whether each thread of a server stands in a call, except those `apart`; one that a client has woken does not."""
+    natives = {thread.ident: thread.native_id for thread in threading.enumerate()}
+    return all(
+        _is_still(natives[ident])
+        for ident, frame in frames().items()
+        if ident in natives and ident not in apart and outermost_module(frame).startswith("socketlab.servers")
+    )
 
 
 def _stands_still(frame: Any) -> bool:

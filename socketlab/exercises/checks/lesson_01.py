@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ..attempt import Attempt, shown
+from ..attempt import Attempt
 from ..definition import Exercise
 from ..seen import Seen
+from ..words import shown
 
 LESSON = "01_what_a_socket_is"
 SOON = 0.3  # seconds for what has happened already: both ends are in this process

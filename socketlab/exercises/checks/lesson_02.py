@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import select
 import socket
 import struct
 import sys
@@ -17,10 +16,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...handlers import echo
-from ..attempt import Attempt, shown
+from ..attempt import CLOSED, NOT_CONNECTED, Attempt, is_waiting
 from ..definition import Exercise
 from ..dribble import arrived, dribble, taken
 from ..seen import Seen
+from ..words import shown, with_article
 
 LESSON = "02_a_client"
 
@@ -103,19 +103,6 @@ def ask(attempt: Attempt, error: OSError, wanted: str | None) -> None:
     attempt.equal(attempt.call(error), wanted, f"{type(error).__name__}:")
 
 
-def full(attempt: Attempt) -> Any:
-    """The address of a listener whose queue has room for one, and that one is there: nobody answers at it."""
-    listener = attempt.listener(backlog=0)
-    attempt.keep(socket.create_connection(listener.getsockname(), 1.0))
-    is_waiting(listener, 1.0)  # the handshake has three messages, and the caller has seen two of them
-    return listener.getsockname()
-
-
-def is_waiting(listener: socket.socket, seconds: float) -> bool:
-    """Whether a client waits in the queue, or comes within that time."""
-    return bool(select.select([listener], [], [], seconds)[0])
-
-
 @advice.scenario("a port at which nobody listens")
 def nobody_listens(attempt: Attempt) -> None:
     ask(attempt, error_of(socket.create_connection, attempt.closed_port(), 1.0), PORT)
@@ -123,7 +110,7 @@ def nobody_listens(attempt: Attempt) -> None:
 
 @advice.scenario("nobody answers: Python's time is up, then the system's")
 def nobody_answers(attempt: Attempt) -> None:
-    ask(attempt, error_of(socket.create_connection, full(attempt), 0.02), NETWORK)
+    ask(attempt, error_of(socket.create_connection, attempt.silent_address(), 0.02), NETWORK)
     ask(attempt, OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT)), NETWORK)  # connect(2), after two minutes
 
 
@@ -195,7 +182,8 @@ def too_wide(seen: Seen) -> str | None:
     if kind is OSError:
         return None
     parent = "ConnectionError" if issubclass(kind, ConnectionError) else "OSError"
-    return f"It returned {seen.result!r} for a {kind.__name__}, which is {_a(parent)} as well, and another matter."
+    both = f"a {kind.__name__}, which is {with_article(parent)} as well"
+    return f"It returned {seen.result!r} for {both}, and another matter."
 
 
 @advice.misconception(
@@ -233,15 +221,10 @@ def other_words(seen: Seen) -> str | None:
     return f"It returned {shown(seen.result)}, a sentence of its own."
 
 
-def _a(name: str) -> str:
-    return f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"
-
-
 # -- connect_any -------------------------------------------------------------------------------------------------------
 
 NO_FAMILY = 99  # of no protocol that a kernel has: socket(2) says EAFNOSUPPORT, as for IPv6 where there is none
 TIMEOUT = 0.1  # seconds, for each candidate
-NOT_CONNECTED = "a socket that is not connected"
 
 Candidate = tuple[int, int, int, str, Any]
 
@@ -254,23 +237,7 @@ def try_them(attempt: Attempt, candidates: Sequence[Candidate], wanted: Any) -> 
     """The answer has to return a socket that is connected to `wanted`, and works."""
     attempt.seen.facts["answers"] = True
     result = attempt.call(list(candidates), TIMEOUT)
-    attempt.want(isinstance(result, socket.socket), "it returns a socket", f"it returned {shown(result)}")
-    attempt.keep(result)
-    attempt.want(result.fileno() >= 0, "it returns an open socket", "it returned a closed one")
-    try:
-        reached = result.getpeername()
-    except OSError:
-        reached = None
-    attempt.seen.facts["elsewhere"] = reached not in (None, wanted)
-    came = NOT_CONNECTED if reached is None else "a connection to another one"
-    attempt.want(reached == wanted, "a connection to the first candidate that answers", came)
-    result.settimeout(0.5)
-    try:
-        result.sendall(b"?")
-        echoed = shown(result.recv(1))
-    except OSError as exc:
-        echoed = type(exc).__name__
-    attempt.want(echoed == "b'?'", "the echo of what is sent through it", echoed)
+    attempt.reaches(result, wanted, "candidate")
 
 
 @connect_any.scenario("the first refuses, the second answers")
@@ -290,7 +257,7 @@ def first_answers(attempt: Attempt) -> None:
 @connect_any.scenario("the first does not answer, the second does")
 def first_is_silent(attempt: Attempt) -> None:
     server = attempt.server(echo)
-    try_them(attempt, [candidate(full(attempt)), candidate(server.address)], server.address)
+    try_them(attempt, [candidate(attempt.silent_address()), candidate(server.address)], server.address)
 
 
 @connect_any.scenario("the first is of a family that this machine lacks")
@@ -304,7 +271,7 @@ def first_is_of_no_family(attempt: Attempt) -> None:
 def none_answers(attempt: Attempt) -> None:
     refuses = candidate(attempt.closed_port())
     attempt.seen.facts["answers"] = False
-    attempt.raises(ConnectionRefusedError, [candidate(full(attempt)), refuses, refuses], TIMEOUT)
+    attempt.raises(ConnectionRefusedError, [candidate(attempt.silent_address()), refuses, refuses], TIMEOUT)
     attempt.seen.expected = ""
 
 
@@ -365,11 +332,7 @@ def tries_all(seen: Seen) -> str | None:
 
 @connect_any.misconception("closed-on-return", advice="Close it where connecting fails, and only there.")
 def closed_on_return(seen: Seen) -> str | None:
-    if (
-        not isinstance(seen.result, socket.socket)
-        or seen.result.fileno() >= 0
-        or seen.came != "it returned a closed one"
-    ):
+    if not isinstance(seen.result, socket.socket) or seen.result.fileno() >= 0 or seen.came != CLOSED:
         return None
     return "It closed the socket that it returns: a `with`, or a finally, closes on every way out, the good one too."
 
@@ -396,7 +359,7 @@ def not_the_last_error(seen: Seen) -> str | None:
         return None
     if isinstance(seen.error, TimeoutError):
         return "It raised TimeoutError, the error of the first candidate; the last one was refused."
-    return f"It raised {_a(type(seen.error).__name__)} of its own; what went wrong last is not in it."
+    return f"It raised {with_article(type(seen.error).__name__)} of its own; what went wrong last is not in it."
 
 
 @connect_any.misconception(

@@ -19,9 +19,9 @@ from typing import Any
 
 from ...trace.waiting import waiting
 from ..attempt import PEER, Attempt, Raised, until
-from ..attempt import shown as shown_value
 from ..definition import Exercise
 from ..seen import Seen
+from ..words import shown as shown_value
 
 LESSON = "03_a_server"
 SOON = 0.5  # seconds for what one thread of this process does for another

@@ -12,10 +12,11 @@ import random
 import struct
 from typing import Any
 
-from ..attempt import Attempt, shown, until
+from ..attempt import Attempt, until
 from ..definition import Exercise
 from ..dribble import arrived, dribble, taken
 from ..seen import Seen
+from ..words import shown
 
 LESSON = "04_bytes_on_the_wire"
 FORMAT = "!BIH"  # kind, size, number: 1 + 4 + 2 bytes, in the order of the network

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import errno
 import os
-import select
 import socket
 import struct
 from collections.abc import Sequence
 from typing import Any
 
 from ...handlers import echo, names
-from ..attempt import Attempt, shown
+from ..attempt import CLOSED, Attempt, is_waiting
 from ..definition import Exercise
 from ..seen import Seen
+from ..words import shown, with_article
 
 LESSON = "05_names"
 
@@ -170,7 +170,7 @@ def advice_no_class(seen: Seen) -> str | None:
     if seen.facts.get("wanted", "") is not None or not seen.returned or seen.result is None:
         return None
     return (
-        f"It returned {shown(seen.result)} for {a(seen.facts['about'])}: "
+        f"It returned {shown(seen.result)} for {with_article(seen.facts['about'])}: "
         "an OSError that is no gaierror has another meaning, whatever its number is."
     )
 
@@ -212,15 +212,10 @@ def advice_other_words(seen: Seen) -> str | None:
     return f"It returned {shown(seen.result)}, which is none of the four."
 
 
-def a(name: str) -> str:
-    return f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"
-
-
 # -- dial --------------------------------------------------------------------------------------------------------------
 
 NO_FAMILY = 99  # of no protocol that a kernel has: socket(2) says EAFNOSUPPORT, as for IPv6 where there is none
 TIMEOUT = 0.1  # seconds, for each address
-NOT_CONNECTED = "a socket that is not connected"
 HOST = "localhost"  # whoever asks the real resolver stays on this machine
 TYPES = ((socket.SOCK_STREAM, socket.IPPROTO_TCP), (socket.SOCK_DGRAM, socket.IPPROTO_UDP))
 
@@ -248,37 +243,12 @@ class Resolver:
         ]
 
 
-def full(attempt: Attempt) -> Any:
-    """The address of a listener whose queue has room for one, and that one is there: nobody answers at it."""
-    listener = attempt.listener(backlog=0)
-    attempt.keep(socket.create_connection(listener.getsockname(), 1.0))
-    select.select([listener], [], [], 1.0)  # the handshake has three messages, and the caller has seen two of them
-    return listener.getsockname()
-
-
 def reaches(attempt: Attempt, addresses: Sequence[tuple[int, Any]], wanted: Any) -> None:
     """The answer has to return a socket that is connected to `wanted`, and works."""
     resolver = Resolver(attempt, *addresses)
     attempt.seen.facts["answers"] = True
     result = attempt.call(resolver, HOST, resolver.port, TIMEOUT)
-    attempt.want(isinstance(result, socket.socket), "it returns a socket", f"it returned {shown(result)}")
-    attempt.keep(result)
-    attempt.want(result.fileno() >= 0, "it returns an open socket", "it returned a closed one")
-    stream = result.type == socket.SOCK_STREAM
-    attempt.want(stream, "a stream socket", "a datagram socket")
-    try:
-        reached = result.getpeername()
-    except OSError:
-        reached = None
-    came = NOT_CONNECTED if reached is None else "a connection to another one"
-    attempt.want(reached == wanted, "a connection to the first address that answers", came)
-    result.settimeout(0.5)
-    try:
-        result.sendall(b"?")
-        echoed = shown(result.recv(1))
-    except OSError as exc:
-        echoed = type(exc).__name__
-    attempt.want(echoed == "b'?'", "the echo of what is sent through it", echoed)
+    attempt.reaches(result, wanted, "address")
     attempt.nothing_left_open()
 
 
@@ -301,7 +271,7 @@ def first_of_no_family(attempt: Attempt) -> None:
     server = attempt.server(echo)
     strange = (NO_FAMILY, ("::1", 80, 0, 0))
     attempt.seen.facts["no family"] = True
-    reaches(attempt, [strange, strange, (socket.AF_INET, full(attempt)), (socket.AF_INET, server.address)],
+    reaches(attempt, [strange, strange, (socket.AF_INET, attempt.silent_address()), (socket.AF_INET, server.address)],
             server.address)  # fmt: skip
 
 
@@ -310,13 +280,13 @@ def both_answer(attempt: Attempt) -> None:
     server, second = attempt.server(echo), attempt.listener()
     attempt.seen.facts["one is enough"] = True
     reaches(attempt, [(socket.AF_INET, server.address), (socket.AF_INET, second.getsockname())], server.address)
-    called = bool(select.select([second], [], [], 0.01)[0])
+    called = is_waiting(second, 0.01)
     attempt.want(not called, "the second is left in peace", "the second was called as well")
 
 
 @dial.scenario("nobody answers: the first is silent, the second refuses")
 def nobody_answers(attempt: Attempt) -> None:
-    resolver = Resolver(attempt, (socket.AF_INET, full(attempt)), (socket.AF_INET, attempt.closed_port()))
+    resolver = Resolver(attempt, (socket.AF_INET, attempt.silent_address()), (socket.AF_INET, attempt.closed_port()))
     attempt.seen.facts["answers"] = False
     attempt.raises(ConnectionRefusedError, resolver, HOST, resolver.port, TIMEOUT)
     attempt.nothing_left_open()
@@ -328,7 +298,7 @@ def dial_no_such_name(attempt: Attempt) -> None:
     resolver = Resolver(attempt, error=error)
     attempt.seen.facts["no name"] = True
     came = attempt.raises(OSError, resolver, HOST, resolver.port, TIMEOUT)
-    attempt.want(came is error, "the gaierror of the resolver", f"{a(type(came).__name__)} of its own")
+    attempt.want(came is error, "the gaierror of the resolver", f"{with_article(type(came).__name__)} of its own")
 
 
 @dial.misconception("resolver-not-asked", advice="Call resolve, and use the rows that it returns.")
@@ -343,7 +313,7 @@ def dial_asked_wrongly(seen: Seen) -> str | None:
     others = [host for host, *_ in seen.facts.get("asked", ()) if host != HOST]
     if not others:
         return None
-    came = shown(others[0]) if isinstance(others[0], (str, bytes)) else a(type(others[0]).__name__)
+    came = shown(others[0]) if isinstance(others[0], (str, bytes)) else with_article(type(others[0]).__name__)
     return f"It asked resolve() for {came}, and was called for {HOST!r}."
 
 
@@ -402,7 +372,7 @@ def dial_tries_all(seen: Seen) -> str | None:
 
 @dial.misconception("closed-on-return", advice="Close it where connecting fails, and only there.")
 def dial_closed(seen: Seen) -> str | None:
-    if seen.came != "it returned a closed one":
+    if seen.came != CLOSED:
         return None
     return "It closed the socket that it returns: a `with`, or a finally, closes on every way out, the good one too."
 
@@ -429,7 +399,7 @@ def dial_other_error(seen: Seen) -> str | None:
         return None
     if isinstance(seen.error, TimeoutError):
         return "It raised TimeoutError, the error of the first address; the last one was refused."
-    return f"It raised {a(type(seen.error).__name__)} of its own; what went wrong last is not in it."
+    return f"It raised {with_article(type(seen.error).__name__)} of its own; what went wrong last is not in it."
 
 
 @dial.misconception("failed-left-open", advice="Close it in the except block, before the next one is tried.")

@@ -16,9 +16,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from ..attempt import Attempt, shown
+from ..attempt import Attempt
 from ..definition import Exercise
 from ..seen import Seen
+from ..words import shown
 
 LESSON = "06_ipv6_and_interfaces"
 V4, V6 = "127.0.0.1", "::1"

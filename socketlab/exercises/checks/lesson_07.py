@@ -15,10 +15,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from ...trace.events import IN, Event
-from ..attempt import Attempt, shown, until
+from ..attempt import Attempt, until
 from ..definition import Exercise
 from ..dribble import arrived, dribble
 from ..seen import Seen
+from ..words import shown
 
 LESSON = "07_streams_and_framing"
 DEADLINE = 1.0  # seconds for a scenario; most take a hundredth, and who hangs in the last one is told so in good time

@@ -11,14 +11,16 @@ import random
 import socket
 import struct
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 
 from ...experiments.doors import wire
 from ...trace.events import IN, OUT
-from ..attempt import Attempt, shown, until
+from ..attempt import Attempt, until
 from ..definition import Exercise
 from ..dribble import arrived, dribble, taken
 from ..seen import Seen
+from ..words import shown
 
 LESSON = "08_closing"
 RESET_AT_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)  # struct linger, socket(7)
@@ -369,6 +371,17 @@ def announced(conn: socket.socket) -> None:
     until(lambda: wire.state_of(conn) != "ESTABLISHED", 0.5)
 
 
+def hangs_up(
+    attempt: Attempt, conn: socket.socket, answer: bytes, talk: Callable[[], None], heard: list[bytes]
+) -> None:
+    """Call the answer while the client talks; the client has to hear all of `answer`, and conn has to be closed."""
+    beside = attempt.beside(talk)
+    attempt.call(conn, answer)
+    closed(attempt, conn)
+    beside.join(1.0)
+    got_all(attempt, b"".join(heard), answer)
+
+
 @hang_up.scenario("the client reads the answer, and closes")
 def reads_and_closes(attempt: Attempt) -> None:
     conn, peer = attempt.connection()
@@ -381,11 +394,7 @@ def reads_and_closes(attempt: Attempt) -> None:
         heard.append(hear(attempt, peer))
         peer.close()
 
-    beside = attempt.beside(talk)
-    attempt.call(conn, b"no")
-    closed(attempt, conn)
-    beside.join(1.0)
-    got_all(attempt, b"".join(heard), b"no")
+    hangs_up(attempt, conn, b"no", talk, heard)
 
 
 @hang_up.scenario("the client is still sending")
@@ -407,11 +416,7 @@ def still_sending(attempt: Attempt) -> None:
         heard.append(hear(attempt, peer, ended))
         peer.close()
 
-    beside = attempt.beside(talk)
-    attempt.call(conn, answer)
-    closed(attempt, conn)
-    beside.join(1.0)
-    got_all(attempt, b"".join(heard), answer)
+    hangs_up(attempt, conn, answer, talk, heard)
 
 
 @hang_up.scenario("the client waits for the end before it closes")
@@ -426,11 +431,7 @@ def waits_for_end(attempt: Attempt) -> None:
         heard.append(hear(attempt, peer))
         peer.close()
 
-    beside = attempt.beside(talk)
-    attempt.call(conn, b"no")
-    closed(attempt, conn)
-    beside.join(1.0)
-    got_all(attempt, b"".join(heard), b"no")
+    hangs_up(attempt, conn, b"no", talk, heard)
 
 
 @hang_up.scenario("the client never closes")

@@ -11,10 +11,11 @@ import socket
 import struct
 import time
 
-from ..attempt import Attempt, Raised, Unmet, shown, until
+from ..attempt import Attempt, Raised, Unmet, until
 from ..definition import Exercise
 from ..dribble import arrived, dribble
 from ..seen import Seen
+from ..words import shown
 
 LESSON = "09_waiting"
 CALLERS = 7.5  # s: a timeout that no answer sets by chance

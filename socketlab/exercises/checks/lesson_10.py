@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
-from ..attempt import Attempt, shown, until
+from ..attempt import Attempt, until
 from ..definition import Exercise
 from ..seen import Seen
+from ..words import shown
 
 LESSON = "10_when_it_fails"
 DEADLINE = 1.0  # seconds for a scenario; most take a hundredth

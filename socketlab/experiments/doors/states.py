@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...interrupts import Uninterrupted
+from ..buffers.pairs import stream_pair
 from . import wire
 from .following import End, end_of
 from .transitions import CLOSED, Step, rfc, steps
@@ -136,16 +137,12 @@ def follow_states(code: str, *, family: int = socket.AF_INET) -> States:
 
 
 def _connected(family: int, stack: ExitStack) -> tuple[socket.socket, socket.socket]:
-    host = "::1" if family == socket.AF_INET6 else "127.0.0.1"
-    # An interrupt between a socket and the line that keeps it would leave it open.
-    with Uninterrupted(), socket.create_server((host, 0), family=family) as listener:
-        client = socket.create_connection(listener.getsockname()[:2], _PATIENCE)
-        stack.callback(wire.abort, client)
-        listener.settimeout(_PATIENCE)
-        server, _ = listener.accept()
-        stack.callback(wire.abort, server)
-        server.settimeout(_PATIENCE)
-    return client, server
+    with Uninterrupted():  # an interrupt between a socket and the line that keeps it would leave it open
+        pair = stream_pair("tcp6" if family == socket.AF_INET6 else "tcp4")
+        for sock in pair:
+            stack.callback(wire.abort, sock)
+            sock.settimeout(_PATIENCE)
+    return pair
 
 
 def _close_all(names: dict[str, Any]) -> None:

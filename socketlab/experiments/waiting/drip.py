@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from ...interrupts import Uninterrupted
 from ...measure.timing import seconds_text
+from ..buffers.pairs import stream_pair
 from ..running import Steps, run
 from ..wanted import seconds
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 LONGEST = 30.0  # s that a drip, a timeout or a deadline may last
 SHORTEST = 0.01  # s between two bytes: below that a slow core drips by its own clock
 _LOOK = 0.03  # s between two yields: Stop is to answer within 50 ms
-_PATIENCE = 10.0  # s for connect and accept on loopback
 
 
 class Wait(NamedTuple):
@@ -231,10 +231,8 @@ def _all_leave(readers: tuple[_Listener, ...]) -> None:
 
 def _connected(opened: ExitStack) -> tuple[socket.socket, socket.socket]:
     """A sender and a receiver; both close with `opened`."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(_PATIENCE)
-        sender = opened.enter_context(socket.create_connection(listener.getsockname(), _PATIENCE))
-        receiver = opened.enter_context(listener.accept()[0])
+    with Uninterrupted():  # an interrupt between a socket and the line that keeps it would leave it open
+        sender, receiver = map(opened.enter_context, stream_pair())
     sender.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sender, receiver
 

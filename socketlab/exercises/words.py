@@ -1,0 +1,38 @@
+"""Values, errors and names in a sentence: the same words on every run, without descriptors, ports or addresses."""
+
+from __future__ import annotations
+
+import re
+
+_CLOSED_SOCKET = re.compile(r"<[\w.]+ \[closed\] fd=-1, [^<>]*>")  # as socket.socket.__repr__ writes it
+_OPEN_SOCKET = re.compile(r"<[\w.]+ fd=\d+, [^<>]*>")
+
+
+def with_article(name: str) -> str:
+    """``an OSError``, ``a ValueError``."""
+    return f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"
+
+
+def shown(value: object, most: int = 80) -> str:
+    """A value in a sentence: its `repr`, cut, no descriptor or address in it; of long bytes the beginning and the size.
+
+    A socket is ``<socket>`` or ``<closed socket>``.
+    """
+    if isinstance(value, (bytes, bytearray)) and len(value) > most // 2:
+        return f"{bytes(value[: most // 4])!r}… {len(value):,} bytes"
+    try:
+        text = repr(value)
+    except Exception as exc:  # a learner's class may have any __repr__
+        text = f"<{type(value).__name__} whose repr raised {type(exc).__name__}>"
+    text = _OPEN_SOCKET.sub("<socket>", _CLOSED_SOCKET.sub("<closed socket>", text))
+    text = re.sub(r" at 0x[0-9a-fA-F]+", "", text)
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def words_of(error: BaseException) -> str:
+    """``ValueError: no such thing``: the type and the first line."""
+    try:
+        words = str(error).strip().splitlines()
+    except Exception:  # a learner's class may have any __str__
+        words = []
+    return f"{type(error).__name__}: {words[0][:200]}" if words else type(error).__name__
