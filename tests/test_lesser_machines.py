@@ -15,8 +15,10 @@ import functools
 import os
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from tools import notebooks
@@ -31,13 +33,15 @@ ALL = "all at once"
 MACHINES = (ALL, *ALONE) if THOROUGH else (ALL,)
 PROBES = {"no ::1": "ipv6", "no /proc/net": "proc_net"}
 
-# Runs in the kernel, before its first cell.
+# Runs in the kernel before its first cell, when all of Jupyter's own descriptors are open.
 FEW_DESCRIPTORS = """
-import os, resource
-_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-most = max(map(int, os.listdir("/proc/self/fd"))) + 1 + 64
-resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-del os, resource, hard, most
+def _few_descriptors(info):
+    import os, resource
+    get_ipython().events.unregister("pre_run_cell", _few_descriptors)
+    most = max(map(int, os.listdir("/proc/self/fd"))) + 1 + 64
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+get_ipython().events.register("pre_run_cell", _few_descriptors)
 """
 
 # Runs as the first program in a new network namespace, where even 127.0.0.1 does not answer before lo is up:
@@ -63,14 +67,12 @@ def may_make_a_namespace() -> bool:
     return run.returncode == 0
 
 
-@pytest.mark.parametrize("machine", MACHINES)
-@pytest.mark.parametrize("path", notebooks.all_notebooks(), ids=lambda path: str(path.relative_to(notebooks.FOLDER)))
-def test_shows_what_is_stored(path: Path, machine: str, tmp_path: Path) -> None:
-    lacks = ALONE if machine == ALL else (machine,)
+def checked(path: Path, lacks: Collection[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """`tools/record.py --check` of the notebook at `path`, on a machine that lacks these; `folder` is IPython's."""
     environment = {**os.environ, "SOCKETLAB_WITHOUT": ",".join(PROBES[lack] for lack in lacks if lack in PROBES)}
-    environment |= {"SOCKETLAB_IPYTHONDIR": str(tmp_path), "IPYTHONDIR": str(tmp_path)}
+    environment |= {"SOCKETLAB_IPYTHONDIR": str(folder), "IPYTHONDIR": str(folder)}
     if "64 descriptors" in lacks:
-        startup = tmp_path / "profile_default" / "startup"
+        startup = folder / "profile_default" / "startup"
         startup.mkdir(parents=True)
         (startup / "few_descriptors.py").write_text(FEW_DESCRIPTORS)
     command = [sys.executable, str(notebooks.FOLDER.parent / "tools" / "record.py"), "--check", str(path)]
@@ -80,6 +82,42 @@ def test_shows_what_is_stored(path: Path, machine: str, tmp_path: Path) -> None:
         command = [sys.executable, "-c", one, *command]
     if "no ::1" in lacks and may_make_a_namespace():
         command = [*NAMESPACE, *command]
-    run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("path", notebooks.all_notebooks(), ids=lambda path: str(path.relative_to(notebooks.FOLDER)))
+def test_shows_what_is_stored(path: Path, machine: str, tmp_path: Path) -> None:
+    lacks = ALONE if machine == ALL else (machine,)
+    run = checked(path, lacks, tmp_path)
     if run.returncode:
         pytest.fail(f"on a machine with {', '.join(lacks)}:\n{run.stdout}{run.stderr}", pytrace=False)
+
+
+LOOK = """
+import contextlib, errno, os
+from socketlab.probe import probe
+
+passport, failure = probe(), ""
+with contextlib.ExitStack() as stack:
+    try:
+        for _ in range(80):
+            stack.enter_context(open(os.devnull))
+    except OSError as error:
+        failure = errno.errorcode[error.errno]
+passport.works("ipv6"), passport.works("proc_net"), failure, len(os.sched_getaffinity(0))
+"""
+
+
+@pytest.mark.parametrize("lacks", [(), ALONE], ids=["nothing lacks", ALL])
+def test_the_machine_is_lesser(lacks: tuple[str, ...], tmp_path: Path) -> None:
+    """A cell that looks finds what the names say, and that a machine that lacks nothing is refused."""
+    cell = {"cell_type": "code", "id": "look", "metadata": {}, "source": LOOK.strip(), "execution_count": 1}
+    shown = {"output_type": "execute_result", "execution_count": 1, "metadata": {}}
+    cell["outputs"] = [{**shown, "data": {"text/plain": "(False, False, 'EMFILE', 1)"}}]
+    path = tmp_path / "lesser.ipynb"
+    notebook = nbformat.from_dict({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+    notebooks.clean(notebook)
+    path.write_text(notebooks.dump(notebook))
+    run = checked(path, lacks, tmp_path / "ipython")
+    assert bool(lacks) == (run.returncode == 0), run.stdout + run.stderr
