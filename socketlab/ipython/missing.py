@@ -43,7 +43,7 @@ def note(result: Any) -> None:
         from IPython.display import publish_display_data
 
         html = f'<div class="socketlab-note">{escape(text, quote=False)}</div>'
-        publish_display_data({"text/plain": text, "text/html": html})
+        publish_display_data({"text/plain": text, "text/html": html})  # type: ignore[no-untyped-call]
 
 
 def sentence(name: str, running: str) -> str:
