@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+from typing import Any
 
 import pytest
 
@@ -59,6 +60,11 @@ class TestAsking:
         assert repr(asked_and_granted(sizes=[4096])) == "<AskedAndGranted SO_RCVBUF, 1 sizes>"
 
 
+def drawn(*results: AskedAndGranted, **named: Any) -> Any:
+    picture: Any = draw_asked_and_granted(*results, **named)
+    return picture.axes
+
+
 class TestPicture:
     """Of given numbers."""
 
@@ -67,8 +73,7 @@ class TestPicture:
         assert (REFUSED.least, REFUSED.most, REFUSED.doubled) == (4096, 4096, ())
 
     def test_drawn(self) -> None:
-        picture = draw_asked_and_granted(GIVEN)
-        (ax,) = picture.axes
+        (ax,) = drawn(GIVEN)
         granted, same = ax.lines
         assert list(granted.get_xdata()) == list(GIVEN.asked)
         assert list(granted.get_ydata()) == list(GIVEN.granted)
@@ -76,12 +81,12 @@ class TestPicture:
         assert ax.get_title() == "SO_RCVBUF: twice what is asked for, from 2.2 KiB to 32 KiB"
 
     def test_what_was_refused_is_left_out(self) -> None:
-        (ax,) = draw_asked_and_granted(REFUSED).axes
+        (ax,) = drawn(REFUSED)
         assert list(ax.lines[0].get_xdata()) == [4096]
         assert ax.get_title() == "What is asked for, and what is granted"
 
     def test_two_results(self) -> None:
-        (ax,) = draw_asked_and_granted(GIVEN, REFUSED, title="Two").axes
+        (ax,) = drawn(GIVEN, REFUSED, title="Two")
         assert [text.get_text() for text in ax.get_legend().get_texts()] == [
             "SO_RCVBUF: granted",
             "SO_SNDBUF: granted",

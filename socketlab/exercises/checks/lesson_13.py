@@ -38,7 +38,7 @@ borrowed_options = Exercise(
     lesson=LESSON,
     wants="borrowed_options(sock, settings)",
     task="For `with`: in the block the options of the list (level, name, value) are set, and after it each has the "
-    "value that it had before, whatever the block did. Where a setting is refused, raise that, and put back the others.",
+    "value that it had before, whatever the block did. Where one is refused, raise that, and put back the others.",
     hints=(
         "`@contextlib.contextmanager` above a function with one `yield`; what is set stands before it.",
         "Before each `setsockopt` note `(level, name, getsockopt(level, name))` in a list.",
@@ -123,8 +123,8 @@ def linger_network_order(seen: Seen) -> str | None:
     if pair[1] not in (struct.unpack(f"!{form}", data)[1], struct.unpack(f">{form}", data)[1]):
         return None
     return (
-        f"It found {pair[1]:,} seconds where {seen.facts['wanted'][1]:,} were set: it read the bytes in the order of the "
-        "network, and they come from a kernel, not from a wire."
+        f"It found {pair[1]:,} seconds where {seen.facts['wanted'][1]:,} were set: it read the bytes in the order of "
+        "the network, and they come from a kernel, not from a wire."
     )
 
 
@@ -141,7 +141,8 @@ def linger_one_byte(seen: Seen) -> str | None:
     pair = decoded(seen)
     if pair is None or pair[1] != seen.facts["wanted"][1] % 256 or pair[1] == seen.facts["wanted"][1]:
         return None
-    return f"It found {pair[1]} seconds instead of {seen.facts['wanted'][1]}: it looked at one byte of a number of several."
+    wanted = seen.facts["wanted"][1]
+    return f"It found {pair[1]} seconds instead of {wanted}: it looked at one byte of a number that has several."
 
 
 @decode_linger.misconception("on-is-one", advice="Ask whether it is 0, or use bool().")
@@ -386,7 +387,8 @@ def borrowed_half(seen: Seen) -> str | None:
     name = changed(seen)
     if name is None or "refused" not in seen.scenario:
         return None
-    return f"The third setting was refused, and the first stayed: {name} is {seen.facts['after'][name]}, without any block."
+    now = seen.facts["after"][name]
+    return f"The third setting was refused, and the first stayed: {name} is {now}, without any block."
 
 
 @borrowed_options.misconception("swallowed", advice="Let it go: a finally without except and without return does so.")
@@ -401,7 +403,8 @@ def borrowed_not_after_error(seen: Seen) -> str | None:
     name = changed(seen)
     if name is None or "raises" not in seen.scenario:
         return None
-    return f"The block raised at the yield, and the lines behind it never ran: {name} is {seen.facts['after'][name]} still."
+    now = seen.facts["after"][name]
+    return f"The block raised at the yield, and the lines behind it never ran: {name} is {now} still."
 
 
 @borrowed_options.misconception("grows", advice="Of SO_RCVBUF and SO_SNDBUF set half of what you have read.")
@@ -410,8 +413,8 @@ def borrowed_grows(seen: Seen) -> str | None:
     if name not in BUFFERS or seen.facts["after"][name] != 2 * seen.facts["before"][name]:
         return None
     return (
-        f"{name} was {seen.facts['before'][name]:,} bytes before the block and is {seen.facts['after'][name]:,} after it: "
-        "the kernel doubled what was read, which was doubled already."
+        f"{name} was {seen.facts['before'][name]:,} bytes before the block and is {seen.facts['after'][name]:,} after "
+        "it: the kernel doubled what was read, which was doubled already."
     )
 
 
