@@ -78,12 +78,12 @@ class TestPicture:
         assert list(granted.get_xdata()) == list(GIVEN.asked)
         assert list(granted.get_ydata()) == list(GIVEN.granted)
         assert list(same.get_xdata()) == list(same.get_ydata()) == [16, 65536]
-        assert ax.get_title() == "SO_RCVBUF: twice what is asked for, from 2.2 KiB to 32 KiB"
+        assert ax.get_title(loc="left") == "SO_RCVBUF: twice what is asked for, from 2.2 KiB to 32 KiB"
 
     def test_what_was_refused_is_left_out(self) -> None:
         (ax,) = drawn(REFUSED)
         assert list(ax.lines[0].get_xdata()) == [4096]
-        assert ax.get_title() == "What is asked for, and what is granted"
+        assert ax.get_title(loc="left") == "What is asked for, and what is granted"
 
     def test_two_results(self) -> None:
         (ax,) = drawn(GIVEN, REFUSED, title="Two")
@@ -92,7 +92,7 @@ class TestPicture:
             "SO_SNDBUF: granted",
             "as much as was asked for",
         ]
-        assert ax.get_title() == "Two"
+        assert ax.get_title(loc="left") == "Two"
 
     def test_nothing_to_draw(self) -> None:
         with pytest.raises(ValueError, match="1 to 6 results"):
