@@ -26,11 +26,13 @@ _STYLE = """<style>
 .socketlab-panel .sl-options td { padding-bottom: 3px; }
 .socketlab-panel .sl-options td { overflow-wrap: break-word; }
 .socketlab-panel .sl-options summary { cursor: pointer; }
-.socketlab-panel pre.sl-copy { margin: 3px 0; padding: 3px 6px; white-space: pre-wrap; overflow-wrap: anywhere;
+.socketlab-panel pre.sl-copy { margin: 3px 0; padding: 3px 6px; white-space: pre; overflow-x: auto;
   line-height: 1.35; }
-.socketlab-panel .sl-options td:nth-child(1) { width: 24%; }
-.socketlab-panel .sl-options td:nth-child(2) { width: 36%; }
-.socketlab-panel .sl-options td:nth-child(3) { width: 15%; }
+.socketlab-panel .sl-detail pre.sl-copy { white-space: pre-wrap; overflow-wrap: anywhere; }
+.socketlab-panel .sl-options table.sl { table-layout: fixed; width: 100%; }
+.socketlab-panel .sl-options th:nth-child(1) { width: 24%; }
+.socketlab-panel .sl-options th:nth-child(2) { width: 38%; }
+.socketlab-panel .sl-options th:nth-child(3) { width: 15%; }
 .socketlab-panel .sl-detail table.sl tr { display: table-row; }
 .socketlab-panel .sl-detail table.sl td { display: table-cell; }
 .socketlab-panel .sl-detail table.sl td:first-child { white-space: nowrap; width: 1%; }
