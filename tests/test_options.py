@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from socketlab.options import SECTIONS, Grant, Kernel, Option, catalogue, matching, options, survey
+from socketlab.options import SECTIONS, Grant, Kernel, Option, catalogue, cell, matching, options, survey
 from socketlab.options import catalogue as catalogue_function
 from socketlab.options.catalogue import Entry, section_of
 from socketlab.options.texts import PYTHON, TEXTS, Text
@@ -442,6 +442,32 @@ class TestKernel:
                         assert again == row.granted.answer.value, row.name
                 checked += 1
         assert checked > 20
+
+    def test_every_cell_to_copy_runs(self, rows: list[Option], capsys: pytest.CaptureFixture[str]) -> None:
+        ran = 0
+        for row in rows:
+            entry = row.entry
+            ask = None if entry.why_not or row.granted is None or not row.granted.works else entry.text.ask
+            if text := cell(entry, ask):
+                assert text.startswith("import socket\n"), row.name
+                if row.now.works or ask is not None:
+                    exec(text, {})
+                    ran += 1
+                    printed = capsys.readouterr().out
+                    assert bool(printed) == ("print(" in text), row.name
+            else:
+                assert entry.section in ("levels", "values") or not row.now.works, row.name
+        if sys.platform == "linux":
+            assert ran > 60
+
+    @linux
+    def test_a_cell_says_what_was_granted(self, capsys: pytest.CaptureFixture[str]) -> None:
+        exec(cell(entry("SO_RCVBUF"), 5000), {})
+        exec(cell(entry("SO_LINGER"), (1, 5)), {})
+        exec(cell(entry("SO_KEEPALIVE")), {})
+        assert capsys.readouterr().out == "10000\n(1, 5)\n0\n"
+        assert cell(entry("SO_RCVBUFFORCE"), 5000).count("\n") == 4
+        assert "socket.SO_RCVBUF)" in cell(entry("SO_RCVBUFFORCE"), 5000)
 
     @linux
     def test_linger_and_times_are_decoded(self) -> None:

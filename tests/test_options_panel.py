@@ -138,6 +138,22 @@ class TestDetail:
         assert 'struct.unpack("ii", sock.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8))' in text
         assert 'sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 5))' in text
 
+    def test_a_cell_to_copy(self, panel: OptionsPanel) -> None:
+        panel.option.value = "SO_RCVBUF"
+        lines = "    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 5000)\n    print(sock.getsockopt("
+        assert lines in panel.detail.value
+        panel.search.value = "SO_RCVBUF"
+        assert lines in panel.table.value
+        panel.level.value = "levels"
+        assert "<pre" not in panel.table.value + panel.detail.value
+
+    def test_a_click_on_the_sentence_opens_the_rest(self, panel: OptionsPanel) -> None:
+        panel.search.value = "TCP_USER_TIMEOUT"
+        (opens,) = re.findall(r"<details><summary>(.*?)</summary>(.*?)</details>", panel.table.value, re.S)
+        assert opens[0] == panel.found[0].what
+        for words in ("value: milliseconds", "since: Linux 2.6.37, Python 3.6", "read on in: tcp(7)"):
+            assert words in opens[1]
+
     def test_everything_is_escaped(self) -> None:
         panel = OptionsPanel()
         row = panel.rows[0]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .addresses.race import Race, draw_eyeballs_race, eyeballs_race, recorded_race
+    from .buffers.granted import AskedAndGranted, asked_and_granted, draw_asked_and_granted
     from .buffers.queues import Depths, QueueDepth, draw_queue_depth, queue_depth, watching
     from .buffers.sizes import ThroughputByBuffer, draw_throughput_by_buffer, throughput_by_buffer
     from .buffers.stall import Stall, bytes_until_stall, draw_bytes_until_stall
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from .waiting.slow_loop import slow_loop
 
 __all__ = [
+    "AskedAndGranted",
     "Backoff",
     "BufferLoss",
     "DatagramLoss",
@@ -60,9 +62,11 @@ __all__ = [
     "Steps",
     "ThroughputByBuffer",
     "TimeWait",
+    "asked_and_granted",
     "backoff",
     "bytes_until_stall",
     "datagram_loss",
+    "draw_asked_and_granted",
     "draw_backoff",
     "draw_bytes_until_stall",
     "draw_datagram_loss",
@@ -111,6 +115,11 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "draw_eyeballs_race",
         "eyeballs_race",
         "recorded_race",
+    ),
+    "buffers.granted": (
+        "AskedAndGranted",
+        "asked_and_granted",
+        "draw_asked_and_granted",
     ),
     "buffers.sizes": (
         "ThroughputByBuffer",

@@ -21,18 +21,18 @@ from .catalogue import Entry, catalogue
 from .remarks import refusal, remark
 from .types import KINDS, Kind
 
-__all__ = ["Answer", "Grant", "Kernel"]
+__all__ = ["CONNECTED", "SOCKETS_TO_ASK", "Answer", "Grant", "Kernel"]
 
 _LONGEST = 512  # bytes; the longest that is read is TCP_INFO with 280 (Linux 6.18)
 
-_SOCKETS = {
+SOCKETS_TO_ASK = {
     **SOCKETS,
     "udp connected": ("AF_INET", "SOCK_DGRAM", 0),
     "unix pair": ("AF_UNIX", "SOCK_STREAM", 0),
     "alg": ("AF_ALG", "SOCK_SEQPACKET", 0),
     "hyperv": ("AF_HYPERV", "SOCK_STREAM", 1),
 }
-_CONNECTED = {"udp connected": ("127.0.0.1", 9), "udp6 connected": ("::1", 9)}
+CONNECTED = {"udp connected": ("127.0.0.1", 9), "udp6 connected": ("::1", 9)}
 
 # What is gone when it has been read: it belongs to the program whose socket it is.
 _ONCE = ("SO_ERROR", "TCP_SAVED_SYN", "TCP_ZEROCOPY_RECEIVE")
@@ -206,13 +206,13 @@ class Kernel:
 
 def _open(kind: str) -> tuple[Any, Any]:
     """A fresh socket, and its other end where it is one of a pair. Raises OSError, and AttributeError for a name."""
-    family, type_, protocol = _SOCKETS[kind]
+    family, type_, protocol = SOCKETS_TO_ASK[kind]
     if kind == "unix pair":
         return socket.socketpair(getattr(socket, family))
     sock = _Socket(getattr(socket, family), getattr(socket, type_), protocol)
-    if kind in _CONNECTED:
+    if kind in CONNECTED:
         try:
-            sock.connect(_CONNECTED[kind])
+            sock.connect(CONNECTED[kind])
         except OSError:
             sock.close()
             raise
@@ -220,7 +220,7 @@ def _open(kind: str) -> tuple[Any, Any]:
 
 
 def _no_socket(kind: str, exc: Exception) -> Answer:
-    family = _SOCKETS[kind][0]
+    family = SOCKETS_TO_ASK[kind][0]
     if isinstance(exc, OSError):
         number = exc.errno or errno.EIO
         return Answer(errno=number, reason=f"{refusal(number, 'open')} ({family})")

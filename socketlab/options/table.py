@@ -187,5 +187,9 @@ class OptionTable(Sequence[Option]):
             heads: tuple[str, ...] = ("option", "level", "what it is", "now", "asked → granted")
             cells = [(o.name, o.level, o.what, str(o.now), o.asked) for o in self.rows]
             return as_html(heads, cells)
-        heads = ("option", "number", "level", "type", "what it is", "since", "source")
-        return as_html(heads, [(o.name, str(o.number), o.level, o.type, o.what, o.since, o.source) for o in self.rows])
+        heads = ("option", "level, number", "value", "what it is", "since, source")  # more would squeeze the sentence
+        cells = [
+            (o.name, f"{o.level}, {o.number}", o.type, o.what, ", ".join(filter(None, (o.since, o.source))))
+            for o in self.rows
+        ]
+        return as_html(heads, cells)

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import ipywidgets as widgets
 
-from ..options import SECTIONS, Grant, Kernel, Option, matching, survey
+from ..options import SECTIONS, Grant, Kernel, Option, cell, matching, survey
 from .base import Panel, weakly
 from .drawing.look import FITS, GREEN, GREY, ORANGE, STYLE, brief, code, count, dot, static_picture
 
@@ -25,9 +25,14 @@ _STYLE = """<style>
 .socketlab-panel .sl-options thead th { position: sticky; top: 0; background: var(--jp-layout-color0, Canvas); }
 .socketlab-panel .sl-options td { padding-bottom: 3px; }
 .socketlab-panel .sl-options td { overflow-wrap: break-word; }
-.socketlab-panel .sl-options td:nth-child(1) { width: 24%; }
-.socketlab-panel .sl-options td:nth-child(2) { width: 36%; }
-.socketlab-panel .sl-options td:nth-child(3) { width: 15%; }
+.socketlab-panel .sl-options summary { cursor: pointer; }
+.socketlab-panel pre.sl-copy { margin: 3px 0; padding: 3px 6px; white-space: pre; overflow-x: auto;
+  line-height: 1.35; }
+.socketlab-panel .sl-detail pre.sl-copy { white-space: pre-wrap; overflow-wrap: anywhere; }
+.socketlab-panel .sl-options table.sl { table-layout: fixed; width: 100%; }
+.socketlab-panel .sl-options th:nth-child(1) { width: 24%; }
+.socketlab-panel .sl-options th:nth-child(2) { width: 38%; }
+.socketlab-panel .sl-options th:nth-child(3) { width: 15%; }
 .socketlab-panel .sl-detail table.sl tr { display: table-row; }
 .socketlab-panel .sl-detail table.sl td { display: table-cell; }
 .socketlab-panel .sl-detail table.sl td:first-child { white-space: nowrap; width: 1%; }
@@ -43,15 +48,22 @@ _STYLE = """<style>
 
 
 def table_row(option: Option) -> str:
-    """One option as a row of the table; everything is escaped."""
+    """One option as a row of the table, whose sentence opens on a click; everything is escaped."""
     mark = dot(GREEN if option.works else GREY)
     name = code(option.name).replace("_", "_<wbr>")  # where a long one may be broken
     place = escape(f"{option.number}, {option.level}")
     return (
-        f"<tr><td>{mark}{name}<br>{place}</td><td>{escape(option.what)}</td>"
+        f"<tr><td>{mark}{name}<br>{place}</td><td>{_sentence(option)}</td>"
         f"<td data-head='now'>{escape(str(option.now))}</td>"
         f"<td data-head='asked → granted'>{escape(option.asked)}</td></tr>"
     )
+
+
+def _sentence(option: Option) -> str:
+    """What it is; behind it, for who clicks, its form, since when, where to read on, and a cell to copy."""
+    known = (f"value: {option.type}", option.since and f"since: {option.since}", f"read on in: {option.source}")
+    more = "<br>".join(escape(words) for words in known if words)
+    return f"<details><summary>{escape(option.what)}</summary>{more}{_cell(option)}</details>"
 
 
 def table_picture(rows: Iterable[str]) -> str:
@@ -79,6 +91,7 @@ def detail_picture(option: Option) -> str:
         ("set it", _line(entry.setting(example)) if example is not None else escape(entry.why_not or "read only")),
         ("now", f"{dot(GREEN if option.now.works else ORANGE)}{escape(str(option.now))}"),
         ("an example", escape(option.asked)),
+        ("a cell to copy", _cell(option)),
         ("since", escape(option.since)),
         ("read on in", escape(option.source)),
     ]
@@ -95,6 +108,13 @@ def answer_picture(option: Option, grant: Grant) -> str:
     """What came of asking, as one sentence."""
     mark = dot(GREEN if grant.works else ORANGE)
     return f"<div role='status'>{mark}{code(option.name)}: {escape(brief(str(grant)))}</div>"
+
+
+def _cell(option: Option) -> str:
+    """A whole cell that asks for the example and reads what was granted; "" where there is nothing to ask or read."""
+    entry = option.entry
+    text = cell(entry, None if entry.why_not else entry.text.ask)
+    return f"<pre class='sl-copy' tabindex='0' title='a click selects it'>{escape(text)}</pre>" if text else ""
 
 
 def _line(text: str) -> str:

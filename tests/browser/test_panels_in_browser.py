@@ -208,6 +208,12 @@ def try_drip(page: Page, panel: Any) -> None:
     expect(button(panel, "Run")).to_be_enabled()
 
 
+def try_options(page: Page, panel: Any) -> None:
+    panel.get_by_label("Search").fill("SO_RCVBUF")
+    expect(panel.get_by_role("row").filter(has_text="SO_RCVBUFFORCE").first).to_be_visible()
+    expect(panel.get_by_role("row").filter(has_text="TCP_NODELAY")).to_have_count(0)
+
+
 TRIES: dict[str, Callable[[Page, Any], None]] = {
     "Server": try_server,
     "Request": try_request,
@@ -221,6 +227,7 @@ TRIES_OF_THE_COURSE = {
     "Byte order": try_byte_order,
     "Drip": try_drip,
     "Happy Eyeballs": try_race,
+    "Options": try_options,
 }
 
 
@@ -273,12 +280,6 @@ def try_experiment(page: Page, panel: Any) -> None:
     expect(button(panel, "Run")).to_be_enabled()
 
 
-def try_options(page: Page, panel: Any) -> None:
-    panel.get_by_label("Search").fill("SO_RCVBUF")
-    expect(panel.get_by_role("row").filter(has_text="SO_RCVBUFFORCE").first).to_be_visible()
-    expect(panel.get_by_role("row").filter(has_text="TCP_NODELAY")).to_have_count(0)
-
-
 def try_address(page: Page, panel: Any) -> None:
     host = panel.get_by_role("textbox", name="host", exact=True)
     host.fill("127.0.0.1")
@@ -289,7 +290,7 @@ def try_address(page: Page, panel: Any) -> None:
     expect(panel).to_contain_text("Not asked: 'no such name' is neither a numeric address nor a name in /etc/hosts")
 
 
-TRIES_OF_THE_GALLERY = {**TRIES_OF_THE_COURSE, "Options": try_options, "Addresses": try_address}
+TRIES_OF_THE_GALLERY = {**TRIES_OF_THE_COURSE, "Addresses": try_address}
 
 
 def test_the_gallery(open_notebook: Callable[[str], Page]) -> None:

@@ -117,7 +117,7 @@ IPV6 = {
         "raw",
         "The address and the interface that what is sent shall come from: 16 bytes and a number; set only.",
         None,
-        "Linux 2.6.14",
+        "Linux 2.6.29",
         _PAGE,
         "its value is an address and an interface, and it would change where packets seem to come from",
         unread="it can only be set: IPV6_RECVPKTINFO asks for that of received datagrams",
@@ -191,7 +191,7 @@ IPV6 = {
         "count",
         "A byte in each packet that asks routers for haste or patience, -1 for the usual; what IP_TOS is to IPv4.",
         0x10,
-        "Linux 2.6",
+        "Linux 2.6.14",
         _ADVANCED,
     ),
     "IPV6_UNICAST_HOPS": Text(

@@ -101,7 +101,7 @@ OTHERS = {
     ),
     "ALG_SET_AEAD_AUTHSIZE": Text(
         "raw", "The length of the tag that authenticates a message; it is the length of what is set.", None,
-        "Linux 3.19", _ALG, _KEYED, _UNKEYED,
+        "Linux 4.0", _ALG, _KEYED, _UNKEYED,
     ),
     "ALG_SET_IV": Text("value", f"The initialization vector: {_WITH_MESSAGE}.", source=_ALG),
     "ALG_SET_KEY": Text(
