@@ -29,7 +29,15 @@ if TYPE_CHECKING:
 
     from ...measure.plots import Picture
 
-__all__ = ["CLOSERS", "TimeWait", "Waiting", "draw_time_wait", "time_wait", "time_wait_steps"]
+__all__ = [
+    "CLOSERS",
+    "TimeWait",
+    "Waiting",
+    "draw_time_wait",
+    "recorded_time_wait",
+    "time_wait",
+    "time_wait_steps",
+]
 
 CLOSERS = ("client", "server", "reset")
 MOST = 200  # connections: two descriptors each while they are open
@@ -84,6 +92,18 @@ def time_wait(
     """
     steps = time_wait_steps(closer, connections, seconds=seconds, family=family)
     return run(steps, "TIME_WAIT")
+
+
+def recorded_time_wait(closer: str = "client") -> TimeWait:
+    """20 connections as Linux 6.18 had them, for systems that show no table of their sockets.
+
+    Raises ValueError for another `closer` than those of `CLOSERS`.
+    """
+    if closer not in CLOSERS:
+        raise ValueError(f"closer wanted one of {', '.join(CLOSERS)}, but got {closer!r}")
+    client, server = {"client": (20, 0), "server": (0, 20), "reset": (0, 0)}[closer]
+    looks = (Waiting(0.0, client, server), Waiting(0.2, client, server))
+    return TimeWait(closer, 20, looks, (60.0,) * (client + server), "EADDRINUSE" if server else "")
 
 
 def time_wait_steps(
