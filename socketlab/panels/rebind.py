@@ -36,7 +36,9 @@ class RebindPanel(ExperimentPanel):
         super().__init__([self.ending, *self.options.values()])
 
     def steps(self) -> Steps[Rebind]:
-        chosen = {side: [n for (s, n), box in self.options.items() if s == side and box.value] for side in ("old", "new")}
+        chosen = {
+            side: [n for (s, n), box in self.options.items() if s == side and box.value] for side in ("old", "new")
+        }
         return rebind_steps(self.ending.value, old=chosen["old"], new=chosen["new"])
 
     def picture(self, result: Rebind) -> str:

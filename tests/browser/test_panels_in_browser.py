@@ -208,6 +208,16 @@ def try_drip(page: Page, panel: Any) -> None:
     expect(button(panel, "Run")).to_be_enabled()
 
 
+def try_rebind(page: Page, panel: Any) -> None:
+    press(panel, "Run")
+    expect(panel).to_contain_text("bind() says EADDRINUSE: neither of the two has an option.")
+    for side in ("old", "new"):
+        panel.get_by_label(f"{side}: SO_REUSEADDR").check()
+    expect(panel).to_contain_text("Both have SO_REUSEADDR, and nobody listens")
+    panel.get_by_label("Old server").select_option("still listens")
+    expect(panel).to_contain_text("and this one lives")
+
+
 TRIES: dict[str, Callable[[Page, Any], None]] = {
     "Server": try_server,
     "Request": try_request,
@@ -221,6 +231,7 @@ TRIES_OF_THE_COURSE = {
     "Byte order": try_byte_order,
     "Drip": try_drip,
     "Happy Eyeballs": try_race,
+    "Starting again": try_rebind,
 }
 
 

@@ -137,7 +137,7 @@ def forgets_the_socket(address: Address) -> socket.socket:
 kept: list[socket.socket] = []
 
 
-@mutant("come_back", "returns-nothing")
+@mutant("come_back", "closed-by-luck")
 def makes_and_forgets(address: Address) -> None:
     socket.create_server(address)
 
@@ -229,6 +229,11 @@ def run(
     return address, stop
 
 
+def shut_all(listeners: list[socket.socket]) -> None:
+    for listener in listeners:
+        listener.shutdown(socket.SHUT_RDWR)
+
+
 def close_all(listeners: list[socket.socket]) -> None:
     for listener in listeners:
         listener.close()
@@ -285,7 +290,7 @@ def serves_by_itself(serve: Serve) -> Any:
 @mutant("start_workers", "no-pair")
 def calls_stop(serve: Serve) -> Any:
     address, stop = run(four(), serve)
-    return address, stop()  # type: ignore[func-returns-value]
+    return address, stop()
 
 
 @mutant("start_workers", "still-in-accept")
@@ -325,9 +330,7 @@ def shuts_the_doors(serve: Serve) -> Any:
                     serve(conn)
 
     listeners = four()
-    return run(
-        listeners, serve, until_shut, lambda: [one.shutdown(socket.SHUT_RDWR) for one in listeners], timeout=None
-    )
+    return run(listeners, serve, until_shut, functools.partial(shut_all, listeners), timeout=None)
 
 
 @mutant("start_workers", "dies-in-thread")
@@ -387,24 +390,20 @@ def only_tells_them(serve: Serve) -> Any:
 def leaves_the_doors(serve: Serve) -> Any:
     def until_told(listener: socket.socket, serve: Serve, stopping: threading.Event) -> None:
         kept.append(listener)
-        work(listener.dup(), serve, stopping) if False else work_open(listener, serve, stopping)
+        while True:
+            try:
+                conn, _ = listener.accept()
+            except TimeoutError:
+                if stopping.is_set():
+                    return
+                continue
+            with conn:
+                serve(conn)
 
     return run(four(), serve, until_told)
 
 
-def work_open(listener: socket.socket, serve: Serve, stopping: threading.Event) -> None:
-    while True:
-        try:
-            conn, _ = listener.accept()
-        except TimeoutError:
-            if stopping.is_set():
-                return
-            continue
-        with conn:
-            serve(conn)
-
-
-@mutant("start_workers", "returns-nothing")
+@mutant("start_workers", "left-open")
 def prints_the_address(serve: Serve) -> None:
     run(four(), serve)
 

@@ -14,7 +14,7 @@ import stat
 import threading
 from _socket import socket as _Socket  # looking at a socket does not show up in the trace
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 
 from ...trace.waiting import waiting
@@ -22,12 +22,13 @@ from ..attempt import Attempt, Unmet, until
 from ..definition import Exercise
 from ..seen import Seen
 from ..words import shown
-from .lesson_03 import address_in_use, died, errors_in_threads, kind, waits_for_thread_in
+from .lesson_03 import address_in_use, died, errors_in_threads, in_words, kind, waits_for_thread_in
 
 LESSON = "14_time_wait_and_reuse"
 HOST = "127.0.0.1"
 WORKERS = 4
 SOON = 1.0  # seconds for what one thread of this process does for another
+LINGERS = 0.2  # seconds that a thread may need beyond stop(): then it is late, and not stuck
 SILENCE = 0.5  # seconds after which a client that nobody answers gives up
 PATIENCE = 5.0  # seconds: later than any deadline
 
@@ -38,7 +39,7 @@ come_back = Exercise(
     task="Return a listener at `address`: at once, where its predecessor has been there a moment ago; beside one that "
     "lives, raise the OSError of the kernel and leave no socket open.",
     hints=(
-        "`bind()` refuses a port at which an old connection is, unless the old listener and the new one have an option.",
+        "`bind()` refuses the port of an old connection, unless the old listener and the new one have set an option.",
         "It must be the option for what is left of an old server, and not the one that lets two live side by side.",
         "Set it before `bind()`; where `bind()` or `listen()` raises, close the socket and let the error through.",
         "One function of the module does all of it, the closing included.",
@@ -50,15 +51,13 @@ start_workers = Exercise(
     "start_workers",
     lesson=LESSON,
     wants="start_workers(serve)",
-    task="Open four listeners at one port of 127.0.0.1, each with a thread that accepts, calls `serve(conn)` and closes "
-    "`conn`; return `(address, stop)` at once. `stop()` serves who waits in the queues, and leaves no thread and no "
-    "socket.",
+    task="Open four listeners at one port of 127.0.0.1, each with a thread that accepts, calls `serve(conn)` and "
+    "closes `conn`; return `(address, stop)` at once. `stop()` serves who waits in the queues, and leaves no thread "
+    "and no socket.",
     hints=(
-        "The first listener asks for port 0, the other three for the address that it got; all of them, the first as "
-        "well, with `reuse_port=True`.",
+        "The first listener asks for port 0, the other three for the address that it got; all with `reuse_port=True`.",
         "A worker is a function of one listener: `accept()` in a loop, `with conn:`, `serve(conn)`.",
-        "A listener with a timeout of a tenth of a second comes back from `accept()` when nobody waits: the moment to "
-        "look at a flag.",
+        "A listener with a timeout of 0.1 s comes back from `accept()` when nobody waits: look at a flag then.",
         "Look at the flag only when `accept()` has found nobody: then the queue is empty, and can be closed.",
         "`stop()` sets the flag, and joins the four threads.",
     ),
@@ -192,7 +191,8 @@ def back_late(seen: Seen) -> str | None:
 def back_plain(seen: Seen) -> str | None:
     if not address_in_use(seen) or seen.facts.get("living"):
         return None
-    return f"EADDRINUSE: the port has {seen.facts['at'].replace('a port in ', '')}, and its listeners lack the option for that."
+    what = seen.facts["at"].replace("a port in ", "")
+    return f"EADDRINUSE: {what} is at the port, and old and new listener lack the option for that."
 
 
 @come_back.misconception("another-place", advice="Bind to the address that it was given, host and port.")
@@ -209,7 +209,9 @@ def back_deaf(seen: Seen) -> str | None:
     return "The socket has the address, and nobody called listen(): clients are refused."
 
 
-@come_back.misconception("another-error", advice="Let the error of bind() through as it is: its errno says what is wrong.")
+@come_back.misconception(
+    "another-error", advice="Let the error of bind() through as it is: its errno says what is wrong."
+)
 def back_other_error(seen: Seen) -> str | None:
     if not seen.facts.get("another error"):
         return None
@@ -251,14 +253,22 @@ class Workers:
     def ended(self) -> None:
         """After `stop()` has returned: nothing is left of them."""
         attempt, facts = self.attempt, self.attempt.seen.facts
-        alive = [one for one in self.threads if one.is_alive()]
-        facts["alive"] = len(alive)
-        if alive:
-            stand = waiting(alive[0], explain=False)
-            facts["stands in"] = stand.kind if stand is not None else ""
+        facts["alive"] = any(one.is_alive() for one in self.threads)
+        if facts["alive"] and not until(lambda: not any(one.is_alive() for one in self.threads), LINGERS):
+            facts["reachable"] = self._reachable()  # by somebody in accept(), also where the listener was closed
         attempt.want(not facts["alive"], "every thread has ended when stop() returns", "some run on")
+        errors = facts.get("errors")
+        attempt.want(
+            not errors, "its threads end like any function", f"one ended with {in_words((errors or [None])[0])}"
+        )
         facts["open"] = sum(name == self.address for name in _listeners().values())
         attempt.want(not facts["open"], "every listener is closed when stop() returns", f"{facts['open']} still open")
+
+    def _reachable(self) -> bool:
+        with closing(_Socket(socket.AF_INET, socket.SOCK_STREAM)) as client:
+            client.bind((HOST, 0))  # a port of its own: a client could be given the one that it calls
+            client.settimeout(SILENCE)
+            return client.connect_ex(self.address) == 0
 
 
 def _listeners() -> dict[int, Any]:
@@ -344,6 +354,7 @@ def queues_at_the_end(attempt: Attempt) -> None:
             attempt.then("stop()", workers.stop)
         finally:
             gate.set()
+        attempt.seen.left_open = 0  # those were the clients, which wait for what they will hear
         lost = 0
         for client in clients:
             client.settimeout(SILENCE)
@@ -408,9 +419,14 @@ def workers_pair(seen: Seen) -> str | None:
 def workers_accept(seen: Seen) -> str | None:
     if seen.expected == "stop() returns" and waits_for_thread_in(seen, "accept"):
         return "stop() waits for a worker, and the worker waits in accept(): neither a flag nor close() wakes it."
-    if seen.facts.get("stands in") == "accept":
+    if seen.facts.get("reachable"):
         return "stop() has returned, and a worker still waits in accept(): neither a flag nor close() wakes it."
     return None
+
+
+@start_workers.misconception("dies-in-thread", advice="Catch TimeoutError around accept(), and nothing else.")
+def workers_die(seen: Seen) -> str | None:
+    return died(seen)
 
 
 @start_workers.misconception(
@@ -420,11 +436,6 @@ def workers_queue(seen: Seen) -> str | None:
     if not seen.facts.get("lost"):
         return None
     return "A client had connected, and waited in a queue: the listener was closed before it was accepted."
-
-
-@start_workers.misconception("dies-in-thread", advice="Catch TimeoutError around accept(), and nothing else.")
-def workers_die(seen: Seen) -> str | None:
-    return died(seen)
 
 
 @start_workers.misconception("one-client-each", advice="accept() in a loop: while True.")

@@ -101,8 +101,7 @@ def _taken_by(listeners: list[socket.socket], client: object) -> int:
 
 
 def draw_reuseport_split(result: ReuseportSplit, title: str = "", ax: Axes | None = None) -> Picture | Axes:
-    """A bar for each listener, and a line where an even split would be. Raises ValueError before the first connection.
-    """
+    """A bar for each listener, and a line where an even split would be. Raises ValueError where there is none yet."""
     from ...measure.plots import sheet, style
 
     if not sum(result.counts):
