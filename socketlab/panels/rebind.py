@@ -33,7 +33,11 @@ class RebindPanel(ExperimentPanel):
             description="Old server", tooltip="What has become of the old server",
         )  # fmt: skip
         self.options = {(side, name): _box(side, name) for side in ("old", "new") for name in OPTIONS}
-        super().__init__([self.ending, *self.options.values()])
+        row = widgets.Layout(flex_flow="row wrap", width="100%")
+        rows = [
+            widgets.HBox([self.options[side, name] for name in OPTIONS], layout=row) for side in ("old", "new")
+        ]  # a row each: what counts is whether both have the same
+        super().__init__([widgets.VBox([self.ending, *rows], layout=widgets.Layout(width="100%"))])
 
     def steps(self) -> Steps[Rebind]:
         chosen = {
