@@ -337,7 +337,7 @@ def shuts_the_doors(serve: Serve) -> Any:
 def no_except(serve: Serve) -> Any:
     def until_timeout(listener: socket.socket, serve: Serve, stopping: threading.Event) -> None:
         with listener:
-            while not stopping.is_set():
+            while True:
                 conn, _ = listener.accept()
                 with conn:
                     serve(conn)

@@ -302,6 +302,16 @@ def heard(attempt: Attempt, client: socket.socket) -> bytes:
     return data
 
 
+@start_workers.scenario("nobody comes, and it is stopped; then the same again")
+def nobody(attempt: Attempt) -> None:
+    with errors_in_threads(attempt):
+        for _ in range(2):
+            workers = Workers(attempt, lambda conn: None)
+            attempt.then("stop()", workers.stop)
+            workers.ended()
+        attempt.nothing_left_open()
+
+
 @start_workers.scenario("sixty clients, one after another")
 def one_after_another(attempt: Attempt) -> None:
     served: list[int] = []
@@ -364,16 +374,6 @@ def queues_at_the_end(attempt: Attempt) -> None:
         attempt.want(not lost, "each of the 32 clients is served", f"one met {facts['ended']}")
         attempt.equal(len(served), 32, "calls of serve:")
         workers.ended()
-
-
-@start_workers.scenario("nobody comes, and it is stopped; then the same again")
-def nobody(attempt: Attempt) -> None:
-    with errors_in_threads(attempt):
-        for _ in range(2):
-            workers = Workers(attempt, lambda conn: None)
-            attempt.then("stop()", workers.stop)
-            workers.ended()
-        attempt.nothing_left_open()
 
 
 @start_workers.misconception(
