@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from .compare import draw_side_by_side, side_by_side
     from .datagrams.fates import BufferLoss, DatagramLoss, draw_datagram_loss, draw_loss_by_receive_buffer
     from .datagrams.loss import datagram_loss, loss_by_receive_buffer
-    from .doors.closers import TimeWait, draw_time_wait, time_wait
+    from .doors.closers import TimeWait, draw_time_wait, recorded_time_wait, time_wait
     from .doors.door import ListenQueue
     from .doors.listening import draw_listen_queue, listen_queue
+    from .doors.rebinding import Rebind, rebind
+    from .doors.splitting import ReuseportSplit, draw_reuseport_split, recorded_split, reuseport_split
     from .doors.states import States, draw_states, follow_states
     from .payload import RoundTripsByPayload, draw_round_trips_by_payload, round_trips_by_payload
     from .running import Steps, run
@@ -54,7 +56,9 @@ __all__ = [
     "QueueDepth",
     "Race",
     "ReadinessCost",
+    "Rebind",
     "RecvSizes",
+    "ReuseportSplit",
     "RoundTripsByPayload",
     "SmallWrites",
     "Stall",
@@ -80,6 +84,7 @@ __all__ = [
     "draw_queue_depth",
     "draw_readiness_cost",
     "draw_recv_sizes",
+    "draw_reuseport_split",
     "draw_round_trips_by_payload",
     "draw_side_by_side",
     "draw_small_writes",
@@ -96,8 +101,12 @@ __all__ = [
     "loss_by_receive_buffer",
     "queue_depth",
     "readiness_cost",
+    "rebind",
     "recorded_race",
+    "recorded_split",
+    "recorded_time_wait",
     "recv_sizes",
+    "reuseport_split",
     "round_trips_by_payload",
     "run",
     "side_by_side",
@@ -134,6 +143,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "doors.closers": (
         "TimeWait",
         "draw_time_wait",
+        "recorded_time_wait",
         "time_wait",
     ),
     "compare": (
@@ -155,6 +165,16 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "doors.listening": (
         "draw_listen_queue",
         "listen_queue",
+    ),
+    "doors.rebinding": (
+        "Rebind",
+        "rebind",
+    ),
+    "doors.splitting": (
+        "ReuseportSplit",
+        "draw_reuseport_split",
+        "recorded_split",
+        "reuseport_split",
     ),
     "doors.states": (
         "States",

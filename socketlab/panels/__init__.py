@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .passport import PassportPanel
     from .race import RacePanel
     from .readiness import ReadinessPanel
+    from .rebind import RebindPanel
     from .request import RequestPanel
     from .server import ServerPanel
     from .tcp_states import TcpStatesPanel
@@ -46,6 +47,7 @@ __all__ = [
     "PassportPanel",
     "RacePanel",
     "ReadinessPanel",
+    "RebindPanel",
     "RequestPanel",
     "ServerPanel",
     "TcpStatesPanel",
@@ -67,6 +69,7 @@ _HOME = {
     "PassportPanel": "passport",
     "RacePanel": "race",
     "ReadinessPanel": "readiness",
+    "RebindPanel": "rebind",
     "RequestPanel": "request",
     "ServerPanel": "server",
     "TcpStatesPanel": "tcp_states",

@@ -212,6 +212,14 @@ def try_options(page: Page, panel: Any) -> None:
     panel.get_by_label("Search").fill("SO_RCVBUF")
     expect(panel.get_by_role("row").filter(has_text="SO_RCVBUFFORCE").first).to_be_visible()
     expect(panel.get_by_role("row").filter(has_text="TCP_NODELAY")).to_have_count(0)
+def try_rebind(page: Page, panel: Any) -> None:
+    press(panel, "Run")
+    expect(panel).to_contain_text("bind() says EADDRINUSE: neither of the two has an option.")
+    for side in ("old", "new"):
+        panel.get_by_label(f"{side}: SO_REUSEADDR").check()
+    expect(panel).to_contain_text("Both have SO_REUSEADDR, and nobody listens")
+    panel.get_by_label("Old server").select_option("still listens")
+    expect(panel).to_contain_text("and this one lives")
 
 
 TRIES: dict[str, Callable[[Page, Any], None]] = {
@@ -228,6 +236,7 @@ TRIES_OF_THE_COURSE = {
     "Drip": try_drip,
     "Happy Eyeballs": try_race,
     "Options": try_options,
+    "Starting again": try_rebind,
 }
 
 

@@ -29,7 +29,15 @@ if TYPE_CHECKING:
 
     from ...measure.plots import Picture
 
-__all__ = ["CLOSERS", "TimeWait", "Waiting", "draw_time_wait", "time_wait", "time_wait_steps"]
+__all__ = [
+    "CLOSERS",
+    "TimeWait",
+    "Waiting",
+    "draw_time_wait",
+    "recorded_time_wait",
+    "time_wait",
+    "time_wait_steps",
+]
 
 CLOSERS = ("client", "server", "reset")
 MOST = 200  # connections: two descriptors each while they are open
@@ -86,13 +94,28 @@ def time_wait(
     return run(steps, "TIME_WAIT")
 
 
+def recorded_time_wait(closer: str = "client", connections: int = 20) -> TimeWait:
+    """`connections` as Linux 6.18 had them, for systems that show no table of their sockets.
+
+    Raises ValueError for what `time_wait` would not take.
+    """
+    _want(closer, connections)
+    client, server = {"client": (connections, 0), "server": (0, connections), "reset": (0, 0)}[closer]
+    looks = (Waiting(0.0, client, server), Waiting(0.2, client, server))
+    return TimeWait(closer, connections, looks, (60.0,) * (client + server), "EADDRINUSE" if server else "")
+
+
+def _want(closer: str, connections: int) -> None:
+    if closer not in CLOSERS:
+        raise ValueError(f"closer wanted one of {', '.join(CLOSERS)}, but got {closer!r}")
+    whole("connections", connections, 1, MOST, "connections")
+
+
 def time_wait_steps(
     closer: str = "client", connections: int = 20, *, seconds: float = 3.0, family: int = socket.AF_INET
 ) -> Steps[TimeWait]:
     """`time_wait`, step by step. Raises what it raises at once."""
-    if closer not in CLOSERS:
-        raise ValueError(f"closer wanted one of {', '.join(CLOSERS)}, but got {closer!r}")
-    whole("connections", connections, 1, MOST, "connections")
+    _want(closer, connections)
     want_seconds("seconds", seconds, LONGEST)
     if family not in (socket.AF_INET, socket.AF_INET6):
         raise ValueError(f"family wanted socket.AF_INET or socket.AF_INET6, but got {family!r}")
