@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from not_taught_yet import ELSEWHERE, NOT_TAUGHT_YET
+from not_taught_yet import ELSEWHERE, NOT_TAUGHT_YET, RECAP_TO_COME
 from operations import Run, run_cells, run_notebook
 from watch_operations import public_names
 
 from tools.notebooks import all_notebooks
+from tools.recap import TABLES, names, rows
 
 LAST_NOTEBOOK = 27
 
@@ -39,6 +40,23 @@ class TestTheCourse:
     def test_table_holds_nothing_that_is_run(self, where: dict[str, list[str]]) -> None:
         stale = {name: where[name] for name in NOT_TAUGHT_YET if where.get(name)}
         assert not stale, f"these are run now, take them out of tests/not_taught_yet.py: {stale}"
+
+    def test_a_recap_names_it(self, where: dict[str, list[str]]) -> None:
+        """What lessons run stands in the recap of one that runs it."""
+        named = {
+            path.name: {name for row in rows(path)[1:] for name in names(row[0])}
+            for path in all_notebooks()
+            if (TABLES / f"{path.stem}.md").exists()
+        }
+        missing = {
+            name: found
+            for name, found in where.items()
+            if found and not any(name.rpartition(".")[2] in named.get(lesson, ()) for lesson in found)
+        }
+        unexpected = {name: found for name, found in missing.items() if name not in RECAP_TO_COME}
+        assert not unexpected, f"no recap (tools/recaps) names these: {unexpected}"
+        stale = set(RECAP_TO_COME) - set(missing)
+        assert not stale, f"a recap names these now, take them out of tests/not_taught_yet.py: {stale}"
 
     def test_nothing_leaves_this_machine(self, runs: dict[str, Run]) -> None:
         assert not {title: sorted(run.hosts) for title, run in runs.items() if run.hosts}

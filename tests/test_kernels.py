@@ -314,17 +314,29 @@ def test_restart_in_the_middle(lesson: Lesson) -> None:
         lesson.run(kernel, lesson.cells, f"after a restart in the middle of cell [{cell.number}]")
 
 
+# IPython 9.18: an interrupt while it imports one of its own magics, and it takes that for loaded ever after
+# (`MagicsManager.load_lazy` undoes its note for an Exception, which KeyboardInterrupt is not).
+LOST_BY_IPYTHON = re.compile(r"UsageError: Magic `\S+` is registered as lazy")
+
+
 @pytest.mark.parametrize("round_", range(INTERRUPTS // 2))
 def test_interrupted_while_it_imports(lesson: Lesson, round_: int) -> None:
     """The setup cell of a new kernel takes the longest, so it is the one that people stop; then they run it again."""
-    kernel = Kernel(lesson.path.parent)
-    try:
-        delay = lesson.dice("import", round_).uniform(0, lesson.importing or 1.0)
-        interrupted(kernel, lesson.setup, delay)
-        when = f"in a new kernel, again after it was interrupted at {delay * 1000:.0f} ms"
-        lesson.run(kernel, lesson.cells if THOROUGH else [lesson.setup], when)
-    finally:
-        kernel.close()
+    for attempt in range(4):
+        kernel = Kernel(lesson.path.parent)
+        try:
+            delay = lesson.dice("import", round_, attempt).uniform(0, lesson.importing or 1.0)
+            when = f"in a new kernel, again after it was interrupted at {delay * 1000:.0f} ms"
+            interrupted(kernel, lesson.setup, delay)
+            again = kernel.run(lesson.setup)
+            if LOST_BY_IPYTHON.match(again.error) and attempt < 3:
+                warnings.warn(f"{when}: IPython lost a magic of its own; trying another moment", stacklevel=1)
+                continue
+            lesson.expect(lesson.setup, again, when)
+            lesson.run(kernel, lesson.others if THOROUGH else [], when)
+            return
+        finally:
+            kernel.close()
 
 
 def restarted(kernel: Kernel, ports: set[tuple[str, int]], *, now: bool) -> None:

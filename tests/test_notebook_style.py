@@ -14,7 +14,7 @@ import pytest
 from nbformat import NotebookNode
 
 from socketlab.exercises import definition
-from tools import notebooks, record
+from tools import generated, notebooks, recap, record
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = notebooks.all_notebooks()
@@ -176,11 +176,9 @@ class TestLesson:
         assert headings(markdown(path), level=1)[0].startswith(path.name[:2])
 
     def test_recap_table(self, path: Path) -> None:
-        recap = [text for text in markdown(path) if re.search(r"^## Recap", text, re.MULTILINE)]
-        assert recap, "no section “## Recap”"
-        after = recap[0].split("## Recap", 1)[1].split("\n## ")[0]
-        rows = [line for line in after.splitlines() if line.startswith("|")]
-        assert len(rows) >= 3, "no table in the recap"
+        sources = {cell.id: cell.source for cell in read(path).cells}
+        assert recap.RECAP_ID in sources, f"no cell with the id {recap.RECAP_ID!r}"
+        assert sources[recap.RECAP_ID].count("\n| [") >= 3, "no table in the recap"
 
     def test_reading_on(self, path: Path) -> None:
         assert any(re.search(r"^## (Where to read|Read) on", text, re.MULTILINE) for text in markdown(path))
@@ -235,14 +233,14 @@ class TestSolutions:
         assert [name for name, _ in exercise_cells(path) if traced.count(f"{name}") < 2] == []
 
     def test_the_way_back(self, path: Path) -> None:
-        assert read(path).cells[-1].id == notebooks.NAVIGATION_ID
+        assert read(path).cells[-1].id == generated.NAVIGATION_ID
         assert f"../{path.name}" in links(read(path).cells[-1].source)
         assert f"../{path.name}" in links(read(path).cells[0].source)
 
 
 def exercise_cells(path: Path) -> list[tuple[str, NotebookNode]]:
     """The cells that answer an exercise, or leave it to the reader."""
-    one_each = [notebooks.exercises_in(NotebookNode(cells=[cell])) for cell in code(path)]
+    one_each = [generated.exercises_in(NotebookNode(cells=[cell])) for cell in code(path)]
     assert all(len(names) <= 1 for names in one_each), f"{path.name}: two exercises in one cell"
     return [(names[0], cell) for names, cell in zip(one_each, code(path), strict=True) if names]
 
@@ -263,7 +261,7 @@ def test_solutions_stand_beside_their_lessons() -> None:
 
 def test_navigation_of_every_lesson() -> None:
     for path in LESSONS:
-        assert read(path).cells[-1].id == notebooks.NAVIGATION_ID
+        assert read(path).cells[-1].id == generated.NAVIGATION_ID
 
 
 # --- links --------------------------------------------------------------------------------------------------
@@ -307,7 +305,7 @@ def plain(title: str) -> str:
 
 @for_each_lesson
 def test_readme_names_every_lesson(path: Path) -> None:
-    minutes, _ = notebooks.head_at(path)
+    minutes, _ = generated.head_at(path)
     row = rf"\| \[{re.escape(notebooks.title_at(path))}\]\(notebooks/{path.name}\) \|.*\| {minutes} \|"
     assert re.search(row, (ROOT / "README.md").read_text()), f"wanted a row in README.md that matches {row}"
 

@@ -14,7 +14,7 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
-from tools import notebooks
+from tools import generated, notebooks
 
 ROOT = Path(__file__).resolve().parent.parent
 PANEL = """\
@@ -328,14 +328,14 @@ class TestGenerated:
         write(tmp_path / "02_two.ipynb", ['@exercise("a")\ndef a(): ...', "@exercise('b')\ndef b(): ..."])
         write(tmp_path / "03_three.ipynb", ["1"])
         write(tmp_path / "solutions" / "01_one.ipynb", ['@exercise("first")\ndef first(): ...'])
-        contents = {"cell_type": "markdown", "id": notebooks.CONTENTS_ID, "metadata": {}, "source": ""}
+        contents = {"cell_type": "markdown", "id": generated.CONTENTS_ID, "metadata": {}, "source": ""}
         index = {"cells": [contents], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
         (tmp_path / "index.ipynb").write_text(json.dumps(index))
         return tmp_path
 
     def generated(self, path: Path) -> str:
         notebook = notebooks.read(path)
-        notebooks.set_generated(path, notebook)
+        generated.set_generated(path, notebook)
         return str(notebook.cells[-1].source)
 
     def test_contents_count_the_exercises(self, course: Path) -> None:

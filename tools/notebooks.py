@@ -1,4 +1,4 @@
-"""Notebook files as text: reading, naming a cell to a person, the stored form, what is generated. Runs nothing.
+"""Notebook files as text: reading, naming a cell to a person, the stored form. Runs nothing.
 
 The stored form holds nothing that changes from machine to machine: no widget state, no times, no Python version, no
 folders in tracebacks; ids stay, and are derived from the text where they are missing.
@@ -23,8 +23,6 @@ from nbformat import NotebookNode  # noqa: E402
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 SOLUTIONS = "solutions"  # the folder below FOLDER
-NAVIGATION_ID = "navigation"
-CONTENTS_ID = "contents"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 # What nbval 0.11 leaves out of its comparison (IPyNbFile.skip_compare).
@@ -223,75 +221,3 @@ def keep_unchanged(notebook: NotebookNode, stored: NotebookNode) -> None:
             return
         if is_ignored(cell) or same_outputs(cell.outputs, old.outputs):
             cell.outputs = old.outputs
-
-
-# --- what is generated --------------------------------------------------------------------------------------
-
-
-def set_generated(path: Path, notebook: NotebookNode) -> None:
-    """Bring the parts that are made from other notebooks up to date: the navigation line, the table of contents."""
-    set_navigation(path, notebook)
-    if path.name == "index.ipynb":
-        set_contents(path, notebook)
-
-
-def set_contents(path: Path, notebook: NotebookNode) -> None:
-    """Fill the cell `contents` with a table of the lessons beside `path`: title, minutes, exercises, needs."""
-    rows = ["| | minutes | exercises | needs |", "|---|---|---|---|"]
-    for lesson in sorted(path.parent.glob("[0-9][0-9]_*.ipynb")):
-        minutes, needs = head_at(lesson)
-        rows.append(f"| [{title_at(lesson)}]({lesson.name}) | {minutes} | {exercises_at(lesson)} | {needs} |")
-    for cell in notebook.cells:
-        if cell.id == CONTENTS_ID:
-            cell.source = "## The notebooks\n\n" + "\n".join(rows)
-
-
-def exercises_in(notebook: NotebookNode) -> list[str]:
-    """The names of the exercises that its cells answer, or leave to the reader, from top to bottom."""
-    sources = [cell.source for cell in code_cells(notebook)]
-    return [name for source in sources for name in re.findall(r"""^@exercise\(["'](\w+)["']\)""", source, re.MULTILINE)]
-
-
-def exercises_at(path: Path) -> str:
-    """How many exercises a lesson has, with a link to the solutions where there are some; "" without exercises."""
-    try:
-        number = len(exercises_in(read(path)))
-    except Refused:
-        return ""
-    solutions = f"{SOLUTIONS}/{path.name}"
-    worked = f" · [solutions]({solutions})" if (path.parent / solutions).exists() else ""
-    return f"{number}{worked}" if number else ""
-
-
-def head_at(path: Path) -> tuple[str, str]:
-    """The minutes and the needs that a lesson states under its title; empty where it does not."""
-    try:
-        text = " ".join(read(path).cells[0].source.split())
-    except (Refused, IndexError):
-        return "", ""
-    found = re.search(r"\*\*(\d+) minutes\*\* · needs: (.+?)\.(?: |$)", text)
-    return (found[1], found[2]) if found else ("", "")
-
-
-def set_navigation(path: Path, notebook: NotebookNode) -> None:
-    """Make the last cell of a numbered notebook a line of links, with the titles that the others have.
-
-    That is `previous · contents · next`; and from worked solutions the way back, `lesson · contents`.
-    """
-    numbered = sorted(path.parent.glob("[0-9][0-9]_*.ipynb"))
-    if path not in numbered:
-        return
-    if is_solution(path):
-        lesson = path.parent.parent / path.name
-        links = [f"← [{title_at(lesson)}](../{lesson.name})"] if lesson.exists() else []
-        links.append("[Contents](../index.ipynb)")
-    else:
-        here = numbered.index(path)
-        links = ["[Contents](index.ipynb)"]
-        if here > 0:
-            links.insert(0, f"← [{title_at(numbered[here - 1])}]({numbered[here - 1].name})")
-        if here + 1 < len(numbered):
-            links.append(f"[{title_at(numbered[here + 1])}]({numbered[here + 1].name}) →")
-    notebook.cells = [cell for cell in notebook.cells if cell.id != NAVIGATION_ID]
-    cell = nbformat.v4.new_markdown_cell(" · ".join(links), id=NAVIGATION_ID)
-    notebook.cells.append(cell)

@@ -9,7 +9,7 @@ The rules:
 - An error is refused unless its cell is tagged `raises-exception`; so is that tag on a cell that raises nothing.
 - A cell that prints what it printed before keeps its stored outputs, pictures included, as long as neither it nor a
   cell above it was edited (notebooks.keep_unchanged says why). `--pictures` takes all pictures anew.
-- The line of links at the end of each numbered notebook is generated, and so is the table of contents in index.ipynb.
+- The recap of each lesson is generated, the line of links at its end, and the table of contents in index.ipynb.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # `python tools
 from nbformat import NotebookNode
 
 from tools import notebooks
+from tools.generated import set_generated
 from tools.kernels import CELL_TIMEOUT, settle_environment
 from tools.notebooks import Refused, code_cells, describe, shown
 
@@ -176,7 +177,7 @@ def record(path: Path, *, pictures: bool = False) -> bool:
     stored = notebooks.read(path)
     notebook = copy.deepcopy(stored)
     execute(path, notebook)
-    notebooks.set_generated(path, notebook)
+    set_generated(path, notebook)
     notebooks.clean(notebook)
     notebooks.clean(stored)
     if not pictures:
@@ -202,7 +203,7 @@ def check(path: Path) -> None:
 def stored_form(path: Path, notebook: NotebookNode) -> str:
     """The text that the file should have, with the outputs that it has."""
     notebook = copy.deepcopy(notebook)
-    notebooks.set_generated(path, notebook)
+    set_generated(path, notebook)
     notebooks.clean(notebook)
     return notebooks.dump(notebook)
 
@@ -215,7 +216,7 @@ def refresh_generated(folder: Path) -> None:
         except Refused:
             continue
         before = notebooks.dump(notebook)
-        notebooks.set_generated(path, notebook)
+        set_generated(path, notebook)
         if notebooks.dump(notebook) != before and notebooks.replace_file(path, notebooks.dump(notebook)):
             print(f"{shown(path)}: brought up to date with its neighbours")
 

@@ -11,6 +11,7 @@ import os
 import select
 import socket
 import stat
+import sys
 import threading
 import time
 from _socket import socket as _Socket
@@ -211,6 +212,20 @@ class Attempt:
         self.keep(socket.create_connection(listener.getsockname(), 1.0))
         is_waiting(listener, 1.0)  # the handshake has three messages, and the caller has seen two of them
         return listener.getsockname()
+
+    def fitting(self, most: int) -> int:
+        """How many connections, up to `most`, can have both ends in this process: RLIMIT_NOFILE, getrlimit(2).
+
+        Sixteen descriptors are left for the answer, and one connection is asked for in any case.
+        """
+        if sys.platform == "win32":
+            return most
+        import resource
+
+        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        if soft == resource.RLIM_INFINITY:
+            return most
+        return max(1, min(most, (soft - len(os.listdir("/dev/fd")) - 16) // 2))
 
     def keep(self, sock: socket.socket) -> socket.socket:
         """Close `sock` when the scenario is over."""

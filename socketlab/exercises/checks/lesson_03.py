@@ -254,16 +254,16 @@ def vanishing_client(attempt: Attempt) -> None:
     talk.serve(second_vanishes)
 
 
-@serve_many.scenario("fifty at once, and nobody leaves before the last has its answer")
+@serve_many.scenario("up to fifty at once, and nobody leaves before the last has its answer")
 def fifty(attempt: Attempt) -> None:
-    attempt.seen.facts["fifty"] = True
-    talk = Talk(attempt, 50)
+    count = attempt.seen.facts["all"] = attempt.fitting(50)
+    talk = Talk(attempt, count)
 
     def all_ask() -> None:
-        words = [f"client {number + 1}".encode() for number in range(50)]
-        for number in range(50):
-            talk.say(number, words[number], "each of the fifty hears what it has said")
-        all(talk.echoed(number, words[number]) for number in range(50))
+        words = [f"client {number + 1}".encode() for number in range(count)]
+        for number in range(count):
+            talk.say(number, words[number], f"each of the {count} hears what it has said")
+        all(talk.echoed(number, words[number]) for number in range(count))
 
     talk.serve(all_ask)
 
@@ -288,9 +288,10 @@ def many_in_turn(seen: Seen) -> str | None:
 
 @serve_many.misconception("pool-too-small", advice="ThreadPoolExecutor(max_workers=n): a thread for each client.")
 def many_pool(seen: Seen) -> str | None:
-    if not (seen.facts.get("fifty") and seen.timed_out and seen.facts.get("answered")):
+    if not (seen.facts.get("all") and seen.timed_out and seen.facts.get("answered")):
         return None
-    return "Some of the fifty had their answers, the others wait until one of those leaves: too few serve at a time."
+    some = f"Some of the {seen.facts['all']} had their answers"
+    return f"{some}, the others wait until one of those leaves: too few serve at a time."
 
 
 @serve_many.misconception("answers-at-the-end", advice="Send each piece back as soon as recv() has returned it.")
@@ -399,18 +400,18 @@ def same_dice(attempt: Attempt) -> None:
         random.setstate(state)
 
 
-@any_port.scenario("fifty clients wait at the door")
+@any_port.scenario("up to fifty clients wait at the door")
 def at_the_door(attempt: Attempt) -> None:
     listener, facts = listening(attempt), attempt.seen.facts
-    facts["admitted"] = 0
-    for _ in range(50):
+    facts["admitted"], facts["all"] = 0, attempt.fitting(50)
+    for _ in range(facts["all"]):
         client = attempt.keep(socket.socket())
         client.settimeout(SOON)
         try:
             client.connect(listener.getsockname())
         except OSError as exc:
             came = "no answer" if isinstance(exc, TimeoutError) else type(exc).__name__
-            attempt.want(False, f"client {facts['admitted'] + 1} of 50 is connected", came)
+            attempt.want(False, f"client {facts['admitted'] + 1} of {facts['all']} is connected", came)
         facts["admitted"] += 1
 
 
@@ -476,8 +477,8 @@ def port_fixed(seen: Seen) -> str | None:
     "short-queue", advice="Leave the backlog out: Python then takes 128, or what the system allows."
 )
 def port_queue(seen: Seen) -> str | None:
-    admitted = seen.facts.get("admitted", 50)
-    if admitted == 50:
+    admitted = seen.facts.get("admitted")
+    if admitted is None or admitted == seen.facts["all"]:
         return None
     return (
         f"{admitted} clients came in and the next one has no answer: the backlog is how many may wait, and it is full."
