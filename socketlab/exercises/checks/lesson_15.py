@@ -30,6 +30,7 @@ RESET_AT_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)  #
 MOST = 10_000  # bytes that an answer may hold
 LATER, SOON = 1.5, 0.25  # seconds: one that is never reached, and one that is meant to be over
 SMALL = 4096  # bytes asked for as a send buffer: the least that every kernel grants is about that
+LARGE = 200_000  # room for the short file in any pieces
 BUSY = 50  # times that an answer may be refused while nothing can be done: asking again and again makes thousands
 
 feed = Exercise(
@@ -102,15 +103,20 @@ class Reader:
             self.heard += came
             left -= len(came)
 
+    def sip(self, size: int) -> None:
+        """So many bytes at most, where some are there."""
+        if unread(self.sock):
+            self.heard += self.sock.recv(size)
+
     def rest(self) -> None:
         """All that the kernel has, up to the end."""
         self.read(2**40, 65536)
 
 
-def conversation(attempt: Attempt, size: int) -> tuple[socket.socket, Reader, Source]:
+def conversation(attempt: Attempt, size: int, room: int = SMALL) -> tuple[socket.socket, Reader, Source]:
     sock, peer = (attempt.keep(end) for end in socket.socketpair())
     peer.settimeout(5.0)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SMALL)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, room)
     source, reader = Source(size), Reader(peer)
     attempt.seen.facts.update(source=source, heard=reader.heard, size=size)
     return sock, reader, source
@@ -165,10 +171,14 @@ def told(attempt: Attempt, sock: socket.socket, reader: Reader, source: Source, 
     held(attempt, reader, source)
 
 
-@feed.scenario("a file that fits into the kernel's buffer")
-def fits(attempt: Attempt) -> None:
-    sock, reader, source = conversation(attempt, 3000)
-    all_sent(attempt, sock, reader, source, attempt.call(sock, source, MOST, LATER))
+@feed.scenario("a short file, and a reader that keeps up")
+def keeps_up(attempt: Attempt) -> None:
+    sock, reader, source = conversation(attempt, 3000, room=LARGE)
+    beside = attempt.beside(reader.rest)
+    result = attempt.call(sock, source, MOST, LATER)
+    sock.close()
+    beside.join(2.0)
+    all_sent(attempt, sock, reader, source, result)
 
 
 @feed.scenario("an empty file")
@@ -217,7 +227,7 @@ def now_and_then(attempt: Attempt) -> None:
             if over.wait(0.015):
                 return
             facts["to the last"] = n == 59
-            reader.read(2000)
+            reader.sip(2000)
 
     beside = attempt.beside(sips)
     try:
