@@ -153,7 +153,7 @@ print([[type(getattr(f, '__self__', f)).__name__ for f in shell.events.callbacks
       sum('socketlab' in type(f).__module__ for f in shell.ast_transformers),
       'trace' in shell.magics_manager.magics['cell'], 'lab' in shell.magics_manager.magics['line'])
 """
-LOADED = "[['Watch', 'Register'], ['Watch']] 1 1 True True"
+LOADED = "[['Watch', 'Register'], ['Watch', 'function']] 1 1 True True"
 UNLOADED = "[[], []] 0 0 False False"
 
 

@@ -284,6 +284,8 @@ def resolves(link: str, page: Path) -> bool:
     target = (page.parent / unquote(parts.path)).resolve() if parts.path else page
     if not target.exists() or not target.is_relative_to(ROOT):
         return False
+    if parts.fragment.startswith("cell-id="):
+        return target.suffix == ".ipynb" and parts.fragment[8:] in [cell.id for cell in read(target).cells]
     return not parts.fragment or unquote(parts.fragment) in anchors(target)
 
 
@@ -339,6 +341,7 @@ class TestTheRules:
             ("https://", False),
             ("no_such.ipynb", False),
             ("#no-such-heading", False),
+            ("#cell-id=no-such-cell", False),
             ("#Recap", True),
             ("page.ipynb#Recap", True),
             ("page.ipynb#recap", False),

@@ -4,7 +4,7 @@
 the cell with the id `recap`, and there its first column becomes a link: to the section whose heading names most of what
 the row names, or else to the first whose cells, or else whose words do. Where that is the wrong one, the author writes
 which: ``[`recv` at the end](how does a conversation)``, with some words of its heading. A row that no section teaches
-is refused.
+is refused. The link is to the heading's cell, by its id: JupyterLab 4.6 finds no heading with a letter beyond ASCII.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import quote
 
 from nbformat import NotebookNode
 
@@ -56,43 +55,40 @@ class Section(NamedTuple):
     heading: str
     code: str
     prose: str
+    cell: str  #: the id of the cell that has the heading
 
 
 def sections(notebook: NotebookNode) -> list[Section]:
     """The parts of a lesson under a heading each, in reading order, without those that only ask, sum up or point on."""
-    found: list[list[str]] = []
+    found: list[Section] = []
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             prose = re.sub(r"^```.*?^```", "", cell.source, flags=re.MULTILINE | re.DOTALL)
             before, *parts = re.split(r"^#{2,6} +(.+)$", prose, flags=re.MULTILINE)
             if found:
-                found[-1][2] += before
-            found += [[title.strip(), "", text] for title, text in zip(parts[::2], parts[1::2], strict=True)]
+                found[-1] = found[-1]._replace(prose=found[-1].prose + before)
+            titles = zip(parts[::2], parts[1::2], strict=True)
+            found += [Section(title.strip(), "", text, cell.id) for title, text in titles]
         elif found:
-            found[-1][1] += cell.source + "\n"
-    return [Section(*part) for part in found if not _TEACHES_NOTHING.match(_plain(part[0]))]
+            found[-1] = found[-1]._replace(code=f"{found[-1].code}{cell.source}\n")
+    return [section for section in found if not _TEACHES_NOTHING.match(_plain(section.heading))]
 
 
-def section_of(call: str, parts: list[Section]) -> str | None:
-    """The heading of the section that teaches `call`; None where no section does."""
+def section_of(call: str, parts: list[Section]) -> Section | None:
+    """The section that teaches `call`; None where none does."""
     if written := re.fullmatch(r"\[(.+)\]\((.+)\)", call):
-        fitting = [part.heading for part in parts if written[2] in _plain(part.heading)]
+        fitting = [part for part in parts if written[2] in _plain(part.heading)]
         return fitting[0] if fitting else None
     wanted = names(call)
 
     def said(text: str) -> int:
         return sum(w for name, w in wanted.items() if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text))
 
-    for texts in zip(*parts, strict=True):
+    for texts in list(zip(*parts, strict=True))[:3]:
         best = max(texts, key=said)
         if said(best):
-            return parts[texts.index(best)].heading
+            return parts[texts.index(best)]
     return None
-
-
-def link(heading: str) -> str:
-    """The fragment that leads to `heading` in JupyterLab: its text, blanks become hyphens."""
-    return "#" + quote(_plain(heading).replace(" ", "-"), safe="-_.~")
 
 
 def _plain(heading: str) -> str:
@@ -106,11 +102,11 @@ def recap(path: Path, notebook: NotebookNode) -> str:
     parts = sections(notebook)
     lines = [TITLE, "", f"| {' | '.join(head)} |", "|---|---|---|"]
     for call, does, fails in others:
-        heading = section_of(call, parts)
+        section = section_of(call, parts)
         call = re.sub(r"^\[(.+)\]\(.+\)$", r"\1", call)
-        if heading is None:
+        if section is None:
             raise Refused(f"{shown(path)}: its recap names {call}, which no section teaches")
-        lines.append(f"| [{call}]({link(heading)}) | {does} | {fails} |")
+        lines.append(f"| [{call}](#cell-id={section.cell}) | {does} | {fails} |")
     return "\n".join(lines)
 
 

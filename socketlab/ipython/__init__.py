@@ -1,7 +1,8 @@
-"""``%load_ext socketlab``: `%%trace`, `%lab`, and a note under a cell that hangs. This room may know all others.
+"""``%load_ext socketlab``: `%%trace`, `%lab`, and notes under a cell that hangs or lacks a name. Knows all other rooms.
 
-Loading registers magics, two transformations of cells (`cell`), two hooks around each run (`hang`) and one audit hook
-(`sockets`); unloading takes all of them back. Both may be repeated. Nothing is drawn or measured before it is used.
+Loading registers magics, two transformations of cells (`cell`), hooks around each run (`hang`, `missing`) and one
+audit hook (`sockets`); unloading takes all of them back. Both may be repeated. Nothing is drawn or measured before it
+is used.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 from .cell import TracedCells, mark
 from .hang import Watch
 from .magics import Lab
+from .missing import note as note_on_a_missing_name
 from .sockets import REGISTER
 
 _loaded: dict[int, tuple[TracedCells, Watch]] = {}  # by id of the shell: one for a process, but in tests
@@ -26,6 +28,7 @@ def load(shell: Any) -> None:
     shell.ast_transformers.append(cells)
     watch.start()
     REGISTER.start(shell)
+    shell.events.register("post_run_cell", note_on_a_missing_name)
     _loaded[id(shell)] = (cells, watch)
 
 
@@ -41,6 +44,8 @@ def unload(shell: Any) -> None:
         return
     cells, watch = _loaded.pop(id(shell))
     REGISTER.stop()
+    if note_on_a_missing_name in shell.events.callbacks["post_run_cell"]:
+        shell.events.unregister("post_run_cell", note_on_a_missing_name)
     watch.stop()
     if cells in shell.ast_transformers:
         shell.ast_transformers.remove(cells)

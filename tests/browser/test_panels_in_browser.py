@@ -246,6 +246,17 @@ def test_a_notebook_of_the_course(lab: Lab, open_notebook: Callable[[str], Page]
     check_readable(page)
 
 
+def test_a_recap_leads_to_the_sections(open_notebook: Callable[[str], Page]) -> None:
+    """Whose heading has parentheses, a dash and a question mark."""
+    page = open_notebook("08_closing.ipynb")
+    heading = page.notebook.get_by_role("heading", name="SHUT_RD and SHUT_RDWR — can I stop listening?")
+    link = page.notebook.get_by_role("link", name="s.shutdown(SHUT_RD)", exact=True)
+    link.scroll_into_view_if_needed()
+    expect(heading).not_to_be_in_viewport()
+    link.click()
+    expect(heading).to_be_in_viewport()
+
+
 # -- the gallery ---------------------------------------------------------------------------------------------------
 
 
