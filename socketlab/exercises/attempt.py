@@ -22,6 +22,7 @@ from typing import Any
 from ..handlers import StreamHandler
 from ..servers import tcp_server
 from ..servers.stream import StreamServer
+from ..trace.events import Event
 from .clock import Clock
 from .seen import Seen
 from .words import shown, words_of
@@ -53,6 +54,7 @@ class Attempt:
         self.function, self.wants, self.seen = function, wants, seen
         self.spans: list[tuple[int, int | None]] = []  #: of each call of the answer: begin and end, ns of the trace
         self.clock: Callable[[], int] = lambda: 0  #: the trace's; set by whoever runs the scenario
+        self.recorded: Callable[[], Iterable[Event]] = tuple  #: the calls of everybody until now; set by the same
         self._stack = ExitStack()
         self._kept: list[socket.socket] = []
         self._beside: list[tuple[threading.Thread, list[BaseException]]] = []

@@ -94,6 +94,7 @@ class Trial:
         trouble: list[BaseException] = []
         seen_trace = trace(events=EVENTS)
         attempt.clock = lambda: seen_trace.now_ns
+        attempt.recorded = lambda: seen_trace.events
 
         def body() -> None:
             try:

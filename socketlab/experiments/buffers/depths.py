@@ -142,13 +142,14 @@ def watching(*socks: socket.socket, names: Sequence[str] = (), every: float = 0.
             depths.step()
 
     thread = threading.Thread(target=look, name="queue depths", daemon=True)
-    with Uninterrupted():
-        thread.start()
     try:
+        with Uninterrupted():
+            thread.start()
         yield depths
-    finally:
+    finally:  # an interrupt that came meanwhile is raised where that block ends
         ending.set()
-        thread.join()
+        if thread.ident is not None:
+            thread.join()
         depths.step()
 
 
