@@ -208,6 +208,15 @@ def try_drip(page: Page, panel: Any) -> None:
     expect(button(panel, "Run")).to_be_enabled()
 
 
+def try_group(page: Page, panel: Any) -> None:
+    press(panel, "Send")
+    expect(panel).to_contain_text("Message 1 reached A and B.")
+    panel.get_by_label("A is a member").uncheck()
+    press(panel, "Send")
+    expect(panel).to_contain_text("Message 2 reached B.")
+    expect(panel.get_by_role("row")).to_have_count(3)
+
+
 TRIES: dict[str, Callable[[Page, Any], None]] = {
     "Server": try_server,
     "Request": try_request,
@@ -221,6 +230,7 @@ TRIES_OF_THE_COURSE = {
     "Byte order": try_byte_order,
     "Drip": try_drip,
     "Happy Eyeballs": try_race,
+    "Join and leave": try_group,
 }
 
 
