@@ -28,9 +28,9 @@ class GroupPanel(ExperimentPanel):
             _toggle(f"{name} is a member", on=name != "C", tooltip="IP_ADD_MEMBERSHIP, on the interface 127.0.0.1")
             for name in NAMES
         ]
-        self.ttl = widgets.ToggleButtons(
-            options=[("0", 0), ("1", 1)], value=1, description="TTL", tooltips=["this machine", "the local network"],
-            style={"button_width": "44px", "description_width": "36px"}, layout=widgets.Layout(max_width=FITS),
+        self.ttl = widgets.Dropdown(
+            options=[("0: this machine", 0), ("1: its network", 1)], value=1, description="TTL", tooltip="IP_MULTICAST_TTL",
+            style={"description_width": "30px"}, layout=widgets.Layout(width="180px", max_width=FITS),
         )  # fmt: skip
         self.loop = _toggle("IP_MULTICAST_LOOP", on=True, tooltip="Whether receivers of the sender's machine hear it")
         self.all_groups = _toggle("IP_MULTICAST_ALL", on=False, tooltip="Of the receivers: hear groups of others, too")
