@@ -74,7 +74,7 @@ def join_inside(sock: Sock, group: str, count: int) -> Any:
 @mutant("read_and_leave", "swallowed")
 def what_came_by_then(sock: Sock, group: str, count: int) -> Any:
     sock.setsockopt(IP, ADD, asked(group))
-    messages = []
+    messages: list[bytes] = []
     try:
         while len(messages) < count:
             messages.append(sock.recv(1000))
@@ -207,7 +207,8 @@ def with_a_stack(sock: Sock, group: str, count: int) -> Any:
     with contextlib.ExitStack() as stack:
         sock.setsockopt(IP, ADD, asked(group))
         stack.callback(functools.partial(sock.setsockopt, IP, DROP, asked(group)))
-        messages, room = [], bytearray(2000)
+        messages: list[bytes] = []
+        room = bytearray(2000)
         while len(messages) < count:
             messages.append(bytes(room[: sock.recv_into(room)]))
         return messages
@@ -460,7 +461,8 @@ def in_a_list(group: str, port: int, seconds: float) -> Any:
 @mutant("discover", "str-for-bytes")
 def asks_in_letters(group: str, port: int, seconds: float) -> Any:
     with prepared() as s:
-        s.sendto("who is there?", (group, port))  # type: ignore[arg-type]
+        question: Any = "who is there?"
+        s.sendto(question, (group, port))
         return listens(s, seconds)
 
 
