@@ -30,7 +30,8 @@ class GroupPanel(ExperimentPanel):
         ]
         self.ttl = widgets.Dropdown(
             options=[("0: this machine", 0), ("1: its network", 1)], value=1, description="TTL",
-            tooltip="IP_MULTICAST_TTL", style={"description_width": "30px"}, layout=widgets.Layout(width="180px", max_width=FITS),
+            tooltip="IP_MULTICAST_TTL", style={"description_width": "30px"},
+            layout=widgets.Layout(width="180px", max_width=FITS),
         )  # fmt: skip
         self.loop = _toggle("IP_MULTICAST_LOOP", on=True, tooltip="Whether receivers of the sender's machine hear it")
         self.all_groups = _toggle("IP_MULTICAST_ALL", on=False, tooltip="Of the receivers: hear groups of others, too")
