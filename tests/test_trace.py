@@ -601,6 +601,19 @@ class TestEachCall:
             "settimeout(0.5)",
         ]
 
+    def test_the_address_of_a_group_is_not_shown(self) -> None:
+        """As no address is."""
+        request = socket.inet_aton("239.255.1.2") + socket.inet_aton("127.0.0.1")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock, trace() as t:
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, request)
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_DROP_MEMBERSHIP, request)
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 0)
+        assert [event.asked for event in t.events] == [
+            "IP_ADD_MEMBERSHIP",
+            "IP_DROP_MEMBERSHIP",
+            "IP_MULTICAST_TTL, 0",
+        ]
+
     def test_what_is_left_until_a_deadline_is_not_shown(self) -> None:
         """It differs on each run, and a ladder does not."""
         with socket.socket() as sock, trace() as t:

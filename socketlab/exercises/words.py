@@ -22,12 +22,18 @@ def shown(value: object, most: int = 80) -> str:
     if isinstance(value, (bytes, bytearray)) and len(value) > most // 2:
         return f"{bytes(value[: most // 4])!r}… {len(value):,} bytes"
     try:
-        text = repr(value)
+        text = _in_order(value) if isinstance(value, (set, frozenset)) and value else repr(value)
     except Exception as exc:  # a learner's class may have any __repr__
         text = f"<{type(value).__name__} whose repr raised {type(exc).__name__}>"
     text = _OPEN_SOCKET.sub("<socket>", _CLOSED_SOCKET.sub("<closed socket>", text))
     text = re.sub(r" at 0x[0-9a-fA-F]+", "", text)
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _in_order(values: set[object] | frozenset[object]) -> str:
+    """A set, the same on every run: its own order depends on hashes, and those of bytes are another in each process."""
+    text = f"{{{', '.join(sorted(map(repr, values)))}}}"
+    return text if isinstance(values, set) else f"frozenset({text})"
 
 
 def words_of(error: BaseException) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .clients.by_clients import LatencyByClients, draw_latency_by_clients, latency_by_clients
     from .compare import draw_side_by_side, side_by_side
     from .datagrams.fates import BufferLoss, DatagramLoss, draw_datagram_loss, draw_loss_by_receive_buffer
+    from .datagrams.groups import WhoGotWhat, draw_who_got_what, who_got_what
     from .datagrams.loss import datagram_loss, loss_by_receive_buffer
     from .doors.closers import TimeWait, draw_time_wait, recorded_time_wait, time_wait
     from .doors.door import ListenQueue
@@ -67,6 +68,7 @@ __all__ = [
     "ThroughputByBuffer",
     "TimeWait",
     "asked_and_granted",
+    "WhoGotWhat",
     "backoff",
     "bytes_until_stall",
     "datagram_loss",
@@ -91,6 +93,7 @@ __all__ = [
     "draw_states",
     "draw_throughput_by_buffer",
     "draw_time_wait",
+    "draw_who_got_what",
     "drip",
     "eyeballs_race",
     "follow_states",
@@ -115,6 +118,7 @@ __all__ = [
     "throughput_by_buffer",
     "time_wait",
     "watching",
+    "who_got_what",
 ]
 
 # No module has the name of a function: importing it would put itself in the function's place here.
@@ -160,6 +164,11 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "DatagramLoss",
         "draw_datagram_loss",
         "draw_loss_by_receive_buffer",
+    ),
+    "datagrams.groups": (
+        "WhoGotWhat",
+        "draw_who_got_what",
+        "who_got_what",
     ),
     "streams.framing": ("recv_sizes",),
     "doors.listening": (

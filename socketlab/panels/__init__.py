@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .drip import DripPanel
     from .family import FamilyPanel
     from .framing import FramingPanel
+    from .group import GroupPanel
     from .link import LinkPanel
     from .loss import LossPanel
     from .nagle import NaglePanel
@@ -40,6 +41,7 @@ __all__ = [
     "DripPanel",
     "FamilyPanel",
     "FramingPanel",
+    "GroupPanel",
     "LinkPanel",
     "LossPanel",
     "NaglePanel",
@@ -62,6 +64,7 @@ _HOME = {
     "DripPanel": "drip",
     "FamilyPanel": "family",
     "FramingPanel": "framing",
+    "GroupPanel": "group",
     "LinkPanel": "link",
     "LossPanel": "loss",
     "NaglePanel": "nagle",

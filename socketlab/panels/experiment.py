@@ -37,6 +37,7 @@ class ExperimentPanel(Panel):
     about: ClassVar[str] = ""  #: what is measured, in one sentence
     hint: ClassVar[str] = ""  #: what to try, in one sentence
     regions: ClassVar[Sequence[str]] = ()  #: what the picture shows, for those who only read
+    run_label: ClassVar[str] = "Run"  #: what its first button says
     auto: ClassVar[bool] = True  #: a moved control measures anew at once; otherwise Run is asked for
 
     def __init__(self, controls: Sequence[Any], *, live: Sequence[Any] = ()) -> None:
@@ -52,7 +53,7 @@ class ExperimentPanel(Panel):
         self._painter = Painter(self._draw, PERIOD)
 
         wide = widgets.Layout(width="auto")
-        self.run_button = widgets.Button(description="Run", icon="play", tooltip="Measure", layout=wide)
+        self.run_button = widgets.Button(description=self.run_label, icon="play", tooltip="Measure", layout=wide)
         self.stop_button = widgets.Button(
             description="Stop", icon="stop", tooltip="End here, with what was measured until now", disabled=True,
             layout=widgets.Layout(width="auto"),
@@ -152,7 +153,7 @@ class ExperimentPanel(Panel):
 
     def snapshot(self) -> str:
         names = [str(part.description) for control in self.controls for part in _inputs(control)]
-        return static_picture(self.title, self.about, [*filter(None, names), "Run", "Stop"], self.regions)
+        return static_picture(self.title, self.about, [*filter(None, names), self.run_label, "Stop"], self.regions)
 
     # -- what happens meanwhile ------------------------------------------------------------------------------------
 
@@ -176,7 +177,9 @@ class ExperimentPanel(Panel):
         self._share, self.result = share, result
         self._painter.touch()
         if share is None and time.monotonic() > self._touched + PATIENCE:
-            self._words = f"Paused: nobody has touched this panel for {PATIENCE:.0f} s. Run starts it again."
+            self._words = (
+                f"Paused: nobody has touched this panel for {PATIENCE:.0f} s. {self.run_label} starts it again."
+            )
             return False
         return True
 
@@ -192,9 +195,9 @@ class ExperimentPanel(Panel):
         if result is not None:
             words.append(self.finding(result))
         if not self._settled:
-            words.append("The controls have moved since: press Run.")
+            words.append(f"The controls have moved since: press {self.run_label}.")
         elif not running and result is None and not words:
-            words.append("Press Run, or move a control." if self.auto else "Press Run.")
+            words.append(f"Press {self.run_label}, or move a control." if self.auto else f"Press {self.run_label}.")
         lines = "".join(f"<div>{html.escape(line)}</div>" for line in words)
         for widget, value in ((self._finding, lines), (self._picture, "" if result is None else self.picture(result))):
             if widget.value != value:

@@ -240,8 +240,14 @@ def shutdown(recorder: Recorder, who: Any, args: tuple[Any, ...], named: dict[st
         return short(how), "", None
 
 
+#: Options whose value is the address of a group: like all addresses, it is left out.
+_OF_GROUPS = {"IP_ADD_MEMBERSHIP", "IP_DROP_MEMBERSHIP", "IPV6_JOIN_GROUP", "IPV6_LEAVE_GROUP", "IP_MULTICAST_IF"}
+
+
 def setsockopt(recorder: Recorder, who: Any, args: tuple[Any, ...], named: dict[str, Any], result: Any) -> Described:
-    return ", ".join((option_name(*args[1:3]), *(short(value) for value in args[3:]))), "", None
+    name = option_name(*args[1:3])
+    values = () if name in _OF_GROUPS else args[3:]
+    return ", ".join((name, *(short(value) for value in values))), "", None
 
 
 def getsockopt(recorder: Recorder, who: Any, args: tuple[Any, ...], named: dict[str, Any], result: Any) -> Described:

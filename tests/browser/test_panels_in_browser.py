@@ -220,6 +220,13 @@ def try_rebind(page: Page, panel: Any) -> None:
     expect(panel).to_contain_text("Both have SO_REUSEADDR, and nobody listens")
     panel.get_by_label("Old server").select_option("still listens")
     expect(panel).to_contain_text("and this one lives")
+def try_group(page: Page, panel: Any) -> None:
+    press(panel, "Send")
+    expect(panel).to_contain_text("Message 1 reached A and B.")
+    panel.get_by_label("A is a member").uncheck()
+    press(panel, "Send")
+    expect(panel).to_contain_text("Message 2 reached B.")
+    expect(panel.get_by_role("row")).to_have_count(3)
 
 
 TRIES: dict[str, Callable[[Page, Any], None]] = {
@@ -237,6 +244,7 @@ TRIES_OF_THE_COURSE = {
     "Happy Eyeballs": try_race,
     "Options": try_options,
     "Starting again": try_rebind,
+    "Join and leave": try_group,
 }
 
 
