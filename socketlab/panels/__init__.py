@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .drip import DripPanel
     from .family import FamilyPanel
     from .framing import FramingPanel
+    from .inside_tcp import InsideTcpPanel
     from .link import LinkPanel
     from .loss import LossPanel
     from .nagle import NaglePanel
@@ -39,6 +40,7 @@ __all__ = [
     "DripPanel",
     "FamilyPanel",
     "FramingPanel",
+    "InsideTcpPanel",
     "LinkPanel",
     "LossPanel",
     "NaglePanel",
@@ -60,6 +62,7 @@ _HOME = {
     "DripPanel": "drip",
     "FamilyPanel": "family",
     "FramingPanel": "framing",
+    "InsideTcpPanel": "inside_tcp",
     "LinkPanel": "link",
     "LossPanel": "loss",
     "NaglePanel": "nagle",
