@@ -92,14 +92,18 @@ class TcpOverTime:
             return "Nothing measured yet."
         now = self.looks[-1]
         words = f"{self.algorithm}: {self.speed / 1e6:.2f} MB/s, round trip {seconds_text(now.rtt, 2)}"
-        words += f", window {now.cwnd} segments, {now.unacked} under way."
+        words += f", window {_segments(now.cwnd)}, {now.unacked} under way."
         if self.outage is None:
             return words
         least = min(look.cwnd for look in self.looks)
-        return f"{words} The outage: {self.again} segments sent again, the window at {least} at least."
+        return f"{words} The outage: {_segments(self.again)} sent again, the window at {least} at least."
 
     def __repr__(self) -> str:
         return f"<TcpOverTime: {self.algorithm}>"
+
+
+def _segments(n: int) -> str:
+    return f"{n} segment{'s' * (n != 1)}"
 
 
 def algorithms() -> tuple[str, ...]:
@@ -312,7 +316,7 @@ def _finding(result: TcpOverTime) -> str:
     if result.again and least == 1:
         words += "silence closes the window to one segment, and answers open it"
     elif result.again:
-        words += f"after the loss the window is {least} segments"
+        words += f"after the loss the window is {_segments(least)}"
     else:
         words += f"{result.speed / 1e6:.2f} MB/s, and nothing lost"
     return f"{words} (recorded on Linux)" if result.recorded else words
