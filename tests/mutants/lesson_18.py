@@ -209,7 +209,8 @@ def one_piece(sock: Sock, soon: float, deadline: float) -> str:
 
 @mutant("check_peer", "early")
 def soon_is_all(sock: Sock, soon: float, deadline: float) -> str:
-    return "alive" if heartbeat(sock, soon, soon) == "alive" else "dead"
+    word = heartbeat(sock, soon, soon)
+    return "dead" if word == "slow" else word
 
 
 @mutant("check_peer", "early")
@@ -251,27 +252,32 @@ def end_alone(sock: Sock, soon: float, deadline: float) -> str:
 
 @mutant("check_peer", "timeout-raised")
 def lets_it_out(sock: Sock, soon: float, deadline: float) -> str:
-    began = time.monotonic()
-    sock.settimeout(deadline)
-    sock.sendall(b"ping\n")
-    line = b""
-    while not line.endswith(b"\n"):
-        piece = sock.recv(100)
-        if not piece:
-            return "closed"
-        line += piece
+    began, line = time.monotonic(), b""
+    try:
+        sock.settimeout(deadline)
+        sock.sendall(b"ping\n")
+        while not line.endswith(b"\n"):
+            piece = sock.recv(100)
+            if not piece:
+                return "closed"
+            line += piece
+    except ConnectionError:
+        return "closed"
     return "alive" if time.monotonic() - began <= soon else "slow"
 
 
 @mutant("check_peer", "no-limit")
 def waits_for_ever(sock: Sock, soon: float, deadline: float) -> str:
     began, line = time.monotonic(), b""
-    sock.sendall(b"ping\n")
-    while not line.endswith(b"\n"):
-        piece = sock.recv(100)
-        if not piece:
-            return "closed"
-        line += piece
+    try:
+        sock.sendall(b"ping\n")
+        while not line.endswith(b"\n"):
+            piece = sock.recv(100)
+            if not piece:
+                return "closed"
+            line += piece
+    except ConnectionError:
+        return "closed"
     took = time.monotonic() - began
     return "alive" if took <= soon else "slow" if took <= deadline else "dead"
 

@@ -274,6 +274,9 @@ def drips(peer: socket.socket) -> None:
             peer.sendall(bytes([letter]))
 
 
+# In this order: an answer that hangs does so early, and has all of its time; what takes time in any case comes last.
+
+
 @check_peer.scenario("a peer that answers at once")
 def beats_at_once(attempt: Attempt) -> None:
     beats(attempt, 1.0, 1.5, "alive", at_once)
@@ -287,21 +290,6 @@ def beats_in_pieces(attempt: Attempt) -> None:
     attempt.equal(attempt.call(sock, 1.0, 1.5), "alive")
 
 
-@check_peer.scenario("an answer that comes late")
-def beats_late(attempt: Attempt) -> None:
-    beats(attempt, 0.1, 1.6, "slow", late)
-
-
-@check_peer.scenario("a peer that never answers")
-def beats_never(attempt: Attempt) -> None:
-    beats(attempt, 0.05, 0.2, "dead", None)
-
-
-@check_peer.scenario("one letter at a time, for longer than the deadline")
-def beats_drip(attempt: Attempt) -> None:
-    beats(attempt, 0.05, 0.3, "dead", drips)
-
-
 @check_peer.scenario("a peer that closes")
 def beats_closed(attempt: Attempt) -> None:
     beats(attempt, 0.2, 0.5, "closed", hangs_up)
@@ -310,6 +298,11 @@ def beats_closed(attempt: Attempt) -> None:
 @check_peer.scenario("a peer that resets")
 def beats_reset(attempt: Attempt) -> None:
     beats(attempt, 0.2, 0.5, "closed", resets)
+
+
+@check_peer.scenario("a peer that never answers")
+def beats_never(attempt: Attempt) -> None:
+    beats(attempt, 0.05, 0.2, "dead", None)
 
 
 def cram(sock: socket.socket) -> None:
@@ -335,6 +328,16 @@ def beats_full(attempt: Attempt) -> None:
     cram(sock)
     attempt.seen.facts["wanted"] = "dead"
     attempt.equal(attempt.call(sock, 0.05, 0.2), "dead")
+
+
+@check_peer.scenario("an answer that comes late")
+def beats_late(attempt: Attempt) -> None:
+    beats(attempt, 0.1, 1.6, "slow", late)
+
+
+@check_peer.scenario("one letter at a time, for longer than the deadline")
+def beats_drip(attempt: Attempt) -> None:
+    beats(attempt, 0.05, 0.3, "dead", drips)
 
 
 @check_peer.misconception("closes-it", advice="Leave the socket open; its owner decides what becomes of it.")
