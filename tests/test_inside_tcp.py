@@ -57,6 +57,7 @@ class TestMeasured:
             for _, result in steps:
                 if result.outage is not None:
                     break
+        assert result.outage is not None
         assert result.outage[1] < 5
 
     def test_interrupted_at_once(self) -> None:
