@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .payload import RoundTripsByPayload, draw_round_trips_by_payload, round_trips_by_payload
     from .running import Steps, run
     from .streams.framing import recv_sizes
+    from .streams.inside_tcp import TcpOverTime, draw_tcp_over_time, tcp_over_time
     from .streams.nagle import SmallWrites, draw_small_writes, small_writes
     from .streams.pieces import RecvSizes, draw_recv_sizes
     from .through_link.probe import LinkProbe, draw_link_probe, link_probe
@@ -65,6 +66,7 @@ __all__ = [
     "Stall",
     "States",
     "Steps",
+    "TcpOverTime",
     "ThroughputByBuffer",
     "TimeWait",
     "asked_and_granted",
@@ -91,6 +93,7 @@ __all__ = [
     "draw_side_by_side",
     "draw_small_writes",
     "draw_states",
+    "draw_tcp_over_time",
     "draw_throughput_by_buffer",
     "draw_time_wait",
     "draw_who_got_what",
@@ -115,6 +118,7 @@ __all__ = [
     "side_by_side",
     "slow_loop",
     "small_writes",
+    "tcp_over_time",
     "throughput_by_buffer",
     "time_wait",
     "watching",
@@ -204,6 +208,11 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "LoopGantt",
         "draw_loop_gantt",
         "loop_gantt",
+    ),
+    "streams.inside_tcp": (
+        "TcpOverTime",
+        "draw_tcp_over_time",
+        "tcp_over_time",
     ),
     "streams.nagle": (
         "SmallWrites",

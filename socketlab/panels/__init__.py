@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .family import FamilyPanel
     from .framing import FramingPanel
     from .group import GroupPanel
+    from .inside_tcp import InsideTcpPanel
     from .link import LinkPanel
     from .loss import LossPanel
     from .nagle import NaglePanel
@@ -42,6 +43,7 @@ __all__ = [
     "FamilyPanel",
     "FramingPanel",
     "GroupPanel",
+    "InsideTcpPanel",
     "LinkPanel",
     "LossPanel",
     "NaglePanel",
@@ -65,6 +67,7 @@ _HOME = {
     "FamilyPanel": "family",
     "FramingPanel": "framing",
     "GroupPanel": "group",
+    "InsideTcpPanel": "inside_tcp",
     "LinkPanel": "link",
     "LossPanel": "loss",
     "NaglePanel": "nagle",

@@ -24,13 +24,13 @@ _PATIENCE = 5.0  # seconds for a handshake on loopback, which takes microseconds
 
 
 def stream_pair(
-    family: str = "tcp4", *, sndbuf: int | None = None, rcvbuf: int | None = None
+    family: str = "tcp4", *, sndbuf: int | None = None, rcvbuf: int | None = None, mss: int | None = None
 ) -> tuple[socket.socket, socket.socket]:
     """A sender that asked for `sndbuf` bytes (SO_SNDBUF) and the receiver that asked for `rcvbuf` (SO_RCVBUF).
 
     None asks for nothing: the kernel chooses, and changes its choice as it sees fit (tcp_wmem and tcp_rmem, tcp(7)).
-    Both ends block and are the caller's to close. Raises ValueError as `check_buffers`, OSError where this machine
-    lacks the family.
+    With `mss` the segments of a TCP connection are no larger than that (TCP_MAXSEG, bytes). Both ends block and are the
+    caller's to close. Raises ValueError as `check_buffers`, OSError where this machine lacks the family.
     """
     check_buffers(family, sndbuf, rcvbuf)
     if family == "unix":
@@ -50,6 +50,8 @@ def stream_pair(
         try:
             sender.settimeout(_PATIENCE)
             _ask(sender, socket.SO_SNDBUF, sndbuf)
+            if mss is not None:
+                sender.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, mss)
             sender.connect(listener.getsockname())
             while True:  # the port is open to every program of this machine: only our own end is taken
                 receiver, name = listener.accept()

@@ -61,6 +61,17 @@ RUNS: tuple[Run, ...] = (
         ('client.send(b"hello?")', "ConnectionResetError ECONNRESET", "CLOSE", "CLOSE", ""),
         ('assert client.recv(100) == b""', "", "CLOSE", "CLOSE", ""),
     ),
+    (
+        ("", "", "ESTABLISHED", "ESTABLISHED", ""),
+        ("client.close()", "", "FIN_WAIT2", "CLOSE_WAIT", ""),
+        ('assert server.send(b"hello?") == 6', "", "CLOSE", "CLOSE", "client"),
+    ),
+    (
+        ("", "", "ESTABLISHED", "ESTABLISHED", ""),
+        ("client.setsockopt(socket.IPPROTO_TCP, socket.TCP_LINGER2, -1)", "", "ESTABLISHED", "ESTABLISHED", ""),
+        ("client.close()", "", "CLOSE", "CLOSE", "client"),
+        ('server.send(b"hello?")', "BrokenPipeError EPIPE", "CLOSE", "CLOSE", ""),
+    ),
 )
 
 RECORDED: dict[str, Run] = {"\n".join(code for code, *_ in run[1:]): run for run in RUNS}
