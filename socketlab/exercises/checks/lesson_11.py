@@ -671,14 +671,6 @@ def arq_goes_on(seen: Seen) -> str | None:
     return "No acknowledgement came for a chunk, and it went on with the next one: the receiver lacks it for ever."
 
 
-@send_reliably.misconception("acknowledgement-lost", advice="Repeat until the acknowledgement has come.")
-def arq_unsure(seen: Seen) -> str | None:
-    copies = seen.facts.get("copies", {})
-    if not seen.returned or seen.scenario != "an acknowledgement is lost" or copies.get(1) != 1:
-        return None
-    return "It sent a chunk once, and was never told that it had arrived: that it had was luck."
-
-
 @send_reliably.misconception(
     "any-acknowledgement", advice="Compare the four bytes with those that were sent; drop others."
 )
