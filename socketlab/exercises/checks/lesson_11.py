@@ -136,6 +136,13 @@ def asked(attempt: Attempt, *others: socket.socket, answer: bytes = ANSWER) -> t
     return sock, peer.getsockname()
 
 
+def returns(attempt: Attempt, answer: bytes, sock: socket.socket, address: Any, seconds: float = 1.0) -> None:
+    """Call the answer: it has to return these bytes. (With a sender beside them, a port would be in the verdict.)"""
+    result = attempt.call(sock, address, seconds)
+    attempt.want(not isinstance(result, tuple), shown(answer), "a tuple")
+    attempt.equal(result, answer)
+
+
 @answer_from.scenario("two answers, one for each call")
 def two_answers(attempt: Attempt) -> None:
     sock, peer = mailbox(attempt), mailbox(attempt)
@@ -143,7 +150,7 @@ def two_answers(attempt: Attempt) -> None:
         peer.sendto(words, sock.getsockname())
     for words in (b"first", b"second"):
         attempt.seen.facts["answer"] = words
-        attempt.equal(attempt.call(sock, peer.getsockname(), 1.0), words)
+        returns(attempt, words, sock, peer.getsockname())
 
 
 @answer_from.scenario("a stranger was first")
@@ -154,25 +161,25 @@ def a_stranger(attempt: Attempt) -> None:
     except OSError:  # not Linux
         other = mailbox(attempt)
     sock, address = asked(attempt, other)
-    attempt.equal(attempt.call(sock, address, 1.0), ANSWER)
+    returns(attempt, ANSWER, sock, address)
 
 
 @answer_from.scenario("two strangers were first, on the right host")
 def strangers_of_this_host(attempt: Attempt) -> None:
     sock, address = asked(attempt, mailbox(attempt), mailbox(attempt))
-    attempt.equal(attempt.call(sock, address, 1.0), ANSWER)
+    returns(attempt, ANSWER, sock, address)
 
 
 @answer_from.scenario("an answer of 60,000 bytes")
 def long_answer(attempt: Attempt) -> None:
     sock, address = asked(attempt, mailbox(attempt), answer=LONG)
-    attempt.equal(attempt.call(sock, address, 1.0), LONG)
+    returns(attempt, LONG, sock, address)
 
 
 @answer_from.scenario("an empty answer")
 def empty_answer(attempt: Attempt) -> None:
     sock, address = asked(attempt, mailbox(attempt), answer=b"")
-    attempt.equal(attempt.call(sock, address, 0.5), b"")
+    returns(attempt, b"", sock, address, 0.5)
 
 
 @answer_from.scenario("silence")
@@ -622,7 +629,7 @@ def never(attempt: Attempt) -> None:
     attempt.want(len(copies) == THREE, wanted, str(len(copies)))
 
 
-@send_reliably.misconception("another-number", advice='Put struct.pack("!I", number) in front, from 0.')
+@send_reliably.misconception("another-number", advice='Put `struct.pack("!I", number)` in front, from 0.')
 def arq_number(seen: Seen) -> str | None:
     came = seen.facts.get("came")
     if not came or came[0][:4] == bytes(4):
