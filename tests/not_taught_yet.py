@@ -4,7 +4,6 @@ A name that a cell runs must leave it; so must the names of a notebook once it i
 """
 
 COMING: dict[int, list[str]] = {
-    11: ["socket.recvfrom", "socket.recvfrom_into"],
     22: [
         "CMSG_LEN",
         "CMSG_SPACE",
