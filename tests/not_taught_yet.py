@@ -16,7 +16,6 @@ COMING: dict[int, list[str]] = {
         "socket.get_inheritable",
         "socket.recvmsg",
         "socket.recvmsg_into",
-        "socket.sendmsg",
         "socket.set_inheritable",
     ],
     23: ["socket.sendfile"],
