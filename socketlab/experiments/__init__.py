@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .doors.states import States, draw_states, follow_states
     from .payload import RoundTripsByPayload, draw_round_trips_by_payload, round_trips_by_payload
     from .running import Steps, run
+    from .streams.both_ends import both_ends
     from .streams.framing import recv_sizes
     from .streams.nagle import SmallWrites, draw_small_writes, small_writes
     from .streams.pieces import RecvSizes, draw_recv_sizes
@@ -61,6 +62,7 @@ __all__ = [
     "ThroughputByBuffer",
     "TimeWait",
     "backoff",
+    "both_ends",
     "bytes_until_stall",
     "datagram_loss",
     "draw_backoff",
@@ -142,6 +144,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "draw_datagram_loss",
         "draw_loss_by_receive_buffer",
     ),
+    "streams.both_ends": ("both_ends",),
     "streams.framing": ("recv_sizes",),
     "doors.listening": (
         "draw_listen_queue",
