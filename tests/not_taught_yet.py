@@ -14,7 +14,6 @@ COMING: dict[int, list[str]] = {
         "socket.get_inheritable",
         "socket.recvmsg",
         "socket.recvmsg_into",
-        "socket.sendmsg",
         "socket.set_inheritable",
     ],
     23: ["socket.sendfile"],

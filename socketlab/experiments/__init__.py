@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .doors.states import States, draw_states, follow_states
     from .payload import RoundTripsByPayload, draw_round_trips_by_payload, round_trips_by_payload
     from .running import Steps, run
+    from .streams.both_ends import both_ends
     from .streams.framing import recv_sizes
     from .streams.inside_tcp import TcpOverTime, draw_tcp_over_time, tcp_over_time
     from .streams.nagle import SmallWrites, draw_small_writes, small_writes
@@ -72,6 +73,7 @@ __all__ = [
     "asked_and_granted",
     "WhoGotWhat",
     "backoff",
+    "both_ends",
     "bytes_until_stall",
     "datagram_loss",
     "draw_asked_and_granted",
@@ -174,6 +176,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "draw_who_got_what",
         "who_got_what",
     ),
+    "streams.both_ends": ("both_ends",),
     "streams.framing": ("recv_sizes",),
     "doors.listening": (
         "draw_listen_queue",
