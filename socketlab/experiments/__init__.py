@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .datagrams.loss import datagram_loss, loss_by_receive_buffer
     from .doors.closers import TimeWait, draw_time_wait, time_wait
     from .doors.door import ListenQueue
+    from .doors.knocking import SynRetries, draw_syn_retries, recorded_syn_retries, syn_retries
     from .doors.listening import draw_listen_queue, listen_queue
     from .doors.states import States, draw_states, follow_states
     from .payload import RoundTripsByPayload, draw_round_trips_by_payload, round_trips_by_payload
@@ -58,6 +59,7 @@ __all__ = [
     "Stall",
     "States",
     "Steps",
+    "SynRetries",
     "ThroughputByBuffer",
     "TimeWait",
     "backoff",
@@ -80,6 +82,7 @@ __all__ = [
     "draw_side_by_side",
     "draw_small_writes",
     "draw_states",
+    "draw_syn_retries",
     "draw_throughput_by_buffer",
     "draw_time_wait",
     "drip",
@@ -93,12 +96,14 @@ __all__ = [
     "queue_depth",
     "readiness_cost",
     "recorded_race",
+    "recorded_syn_retries",
     "recv_sizes",
     "round_trips_by_payload",
     "run",
     "side_by_side",
     "slow_loop",
     "small_writes",
+    "syn_retries",
     "throughput_by_buffer",
     "time_wait",
     "watching",
@@ -136,6 +141,12 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "loss_by_receive_buffer",
     ),
     "doors.door": ("ListenQueue",),
+    "doors.knocking": (
+        "SynRetries",
+        "draw_syn_retries",
+        "recorded_syn_retries",
+        "syn_retries",
+    ),
     "datagrams.fates": (
         "BufferLoss",
         "DatagramLoss",
