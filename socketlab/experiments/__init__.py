@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .doors.door import ListenQueue
     from .doors.knocking import SynRetries, draw_syn_retries, recorded_syn_retries, syn_retries
     from .doors.listening import draw_listen_queue, listen_queue
+    from .doors.queues import Waiting, who_waits
     from .doors.states import States, draw_states, follow_states
     from .payload import RoundTripsByPayload, draw_round_trips_by_payload, round_trips_by_payload
     from .running import Steps, run
@@ -62,6 +63,7 @@ __all__ = [
     "SynRetries",
     "ThroughputByBuffer",
     "TimeWait",
+    "Waiting",
     "backoff",
     "bytes_until_stall",
     "datagram_loss",
@@ -107,6 +109,7 @@ __all__ = [
     "throughput_by_buffer",
     "time_wait",
     "watching",
+    "who_waits",
 ]
 
 # No module has the name of a function: importing it would put itself in the function's place here.
@@ -157,6 +160,10 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "doors.listening": (
         "draw_listen_queue",
         "listen_queue",
+    ),
+    "doors.queues": (
+        "Waiting",
+        "who_waits",
     ),
     "doors.states": (
         "States",

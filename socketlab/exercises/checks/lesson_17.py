@@ -421,9 +421,7 @@ def burst_crowd(seen: Seen) -> str | None:
 def burst_few(seen: Seen) -> str | None:
     if not 0 < seen.facts.get("at a time", CROWD) < CROWD:
         return None
-    return (
-        f"A hundred had been accepted, and {seen.facts['at a time']} of them were answered at a time: {CROWD} may be."
-    )
+    return f"A hundred had been accepted, and {seen.facts['at a time']} answered at a time, where {CROWD} may be."
 
 
 @serve_burst.misconception("closes-too-early", advice="Close conn in the function that the pool runs, after answer().")
