@@ -10,7 +10,7 @@ from contextlib import ExitStack
 import pytest
 
 from socketlab.experiments.doors import queues
-from socketlab.experiments.doors.queues import Waiting, who_waits
+from socketlab.experiments.doors.queues import Waiting, queues_are_told, who_waits
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux tells its queues")
 
@@ -64,6 +64,16 @@ class TestQueues:
 
 
 class TestNotTold:
+    def test_linux_tells(self) -> None:
+        assert queues_are_told()
+
+    def test_a_system_that_hides_its_table(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refused(*arguments: object) -> None:
+            raise PermissionError
+
+        monkeypatch.setattr(queues, "inet_table", refused)
+        assert not queues_are_told()
+
     def test_no_table(self, listener: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
         def refused(*arguments: object) -> None:
             raise PermissionError

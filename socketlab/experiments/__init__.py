@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .doors.door import ListenQueue
     from .doors.knocking import SynRetries, draw_syn_retries, recorded_syn_retries, syn_retries
     from .doors.listening import draw_listen_queue, listen_queue
-    from .doors.queues import Waiting, who_waits
+    from .doors.queues import Waiting, queues_are_told, who_waits
     from .doors.states import States, draw_states, follow_states
     from .payload import RoundTripsByPayload, draw_round_trips_by_payload, round_trips_by_payload
     from .running import Steps, run
@@ -96,6 +96,7 @@ __all__ = [
     "loop_gantt",
     "loss_by_receive_buffer",
     "queue_depth",
+    "queues_are_told",
     "readiness_cost",
     "recorded_race",
     "recorded_syn_retries",
@@ -163,6 +164,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "doors.queues": (
         "Waiting",
+        "queues_are_told",
         "who_waits",
     ),
     "doors.states": (

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from ...measure.kernel_table import inet_table
 from ...measure.tcp_fields import tcp_info
 
-__all__ = ["Waiting", "who_waits"]
+__all__ = ["Waiting", "queues_are_told", "who_waits"]
 
 MOMENT = 0.1  # seconds for the last ACK of a handshake, which on loopback takes microseconds
 LOOK = 0.002
@@ -39,6 +39,15 @@ def who_waits(listener: socket.socket) -> Waiting:
     while (syn := _in_syn_queue(listener)) and time.monotonic() < until:
         time.sleep(LOOK)
     return Waiting(syn, tcp_info(listener).queue)
+
+
+def queues_are_told() -> bool:
+    """Whether this system has queues as Linux has them, and tells both: asked of a listener that is made for it."""
+    try:
+        with socket.create_server(("127.0.0.1", 0), backlog=3) as listener:
+            return who_waits(listener) == (0, 0) and tcp_info(listener).backlog == 3
+    except OSError:
+        return False
 
 
 def _in_syn_queue(listener: socket.socket) -> int | None:
