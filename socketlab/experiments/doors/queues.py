@@ -17,7 +17,7 @@ from ...measure.tcp_fields import tcp_info
 
 __all__ = ["Waiting", "queues_are_told", "who_waits"]
 
-MOMENT = 0.1  # seconds for the last ACK of a handshake, which on loopback takes microseconds
+MOMENT = 0.2  # seconds for the last ACK of a handshake, which on loopback takes microseconds
 LOOK = 0.002
 
 
@@ -32,7 +32,7 @@ def who_waits(listener: socket.socket) -> Waiting:
     """How many wait in the two queues of `listener`, now.
 
     connect() returns a moment before the server's kernel has the client's ACK, so handshakes that are under way get a
-    tenth of a second to finish; what is in the SYN queue then stays there for a reason. Raises OSError (EBADF) for a
+    fifth of a second to finish; what is in the SYN queue then stays there for a reason. Raises OSError (EBADF) for a
     closed listener, ValueError for what is no TCP socket.
     """
     until = time.monotonic() + MOMENT
