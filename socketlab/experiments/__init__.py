@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from .datagrams.loss import datagram_loss, loss_by_receive_buffer
     from .doors.closers import TimeWait, draw_time_wait, recorded_time_wait, time_wait
     from .doors.door import ListenQueue
+    from .doors.knocking import SynRetries, draw_syn_retries, recorded_syn_retries, syn_retries
     from .doors.listening import draw_listen_queue, listen_queue
     from .doors.rebinding import Rebind, rebind
     from .doors.splitting import ReuseportSplit, draw_reuseport_split, recorded_split, reuseport_split
+    from .doors.queues import Waiting, queues_are_told, who_waits
     from .doors.states import States, draw_states, follow_states
     from .payload import RoundTripsByPayload, draw_round_trips_by_payload, round_trips_by_payload
     from .running import Steps, run
@@ -72,6 +74,10 @@ __all__ = [
     "TimeWait",
     "asked_and_granted",
     "WhoGotWhat",
+    "SynRetries",
+    "ThroughputByBuffer",
+    "TimeWait",
+    "Waiting",
     "backoff",
     "both_ends",
     "bytes_until_stall",
@@ -96,6 +102,7 @@ __all__ = [
     "draw_small_writes",
     "draw_states",
     "draw_tcp_over_time",
+    "draw_syn_retries",
     "draw_throughput_by_buffer",
     "draw_time_wait",
     "draw_who_got_what",
@@ -108,11 +115,13 @@ __all__ = [
     "loop_gantt",
     "loss_by_receive_buffer",
     "queue_depth",
+    "queues_are_told",
     "readiness_cost",
     "rebind",
     "recorded_race",
     "recorded_split",
     "recorded_time_wait",
+    "recorded_syn_retries",
     "recv_sizes",
     "reuseport_split",
     "round_trips_by_payload",
@@ -125,6 +134,11 @@ __all__ = [
     "time_wait",
     "watching",
     "who_got_what",
+    "syn_retries",
+    "throughput_by_buffer",
+    "time_wait",
+    "watching",
+    "who_waits",
 ]
 
 # No module has the name of a function: importing it would put itself in the function's place here.
@@ -165,6 +179,12 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "loss_by_receive_buffer",
     ),
     "doors.door": ("ListenQueue",),
+    "doors.knocking": (
+        "SynRetries",
+        "draw_syn_retries",
+        "recorded_syn_retries",
+        "syn_retries",
+    ),
     "datagrams.fates": (
         "BufferLoss",
         "DatagramLoss",
@@ -191,6 +211,10 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "draw_reuseport_split",
         "recorded_split",
         "reuseport_split",
+    "doors.queues": (
+        "Waiting",
+        "queues_are_told",
+        "who_waits",
     ),
     "doors.states": (
         "States",
