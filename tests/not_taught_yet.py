@@ -26,4 +26,4 @@ NOT_TAUGHT_YET = {f"socket.{name}": number for number, names in COMING.items() f
 ELSEWHERE = {"socket.fromshare": "Windows", "socket.socket.ioctl": "Windows", "socket.socket.share": "Windows"}
 
 # Operations that an earlier lesson runs in passing: the recap of the lesson that teaches them will name them.
-RECAP_TO_COME = {"socket.socket.sendto": 11, "socket.socket.dup": 22, "socket.SocketType": 26}
+RECAP_TO_COME = {"socket.socket.dup": 22, "socket.SocketType": 26}

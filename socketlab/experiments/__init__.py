@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from .doors.door import ListenQueue
     from .doors.knocking import SynRetries, draw_syn_retries, recorded_syn_retries, syn_retries
     from .doors.listening import draw_listen_queue, listen_queue
+    from .doors.queues import Waiting, queues_are_told, who_waits
     from .doors.rebinding import Rebind, rebind
     from .doors.splitting import ReuseportSplit, draw_reuseport_split, recorded_split, reuseport_split
-    from .doors.queues import Waiting, queues_are_told, who_waits
     from .doors.states import States, draw_states, follow_states
     from .payload import RoundTripsByPayload, draw_round_trips_by_payload, round_trips_by_payload
     from .running import Steps, run
@@ -69,15 +69,13 @@ __all__ = [
     "Stall",
     "States",
     "Steps",
+    "SynRetries",
     "TcpOverTime",
     "ThroughputByBuffer",
     "TimeWait",
-    "asked_and_granted",
-    "WhoGotWhat",
-    "SynRetries",
-    "ThroughputByBuffer",
-    "TimeWait",
     "Waiting",
+    "WhoGotWhat",
+    "asked_and_granted",
     "backoff",
     "both_ends",
     "bytes_until_stall",
@@ -101,8 +99,8 @@ __all__ = [
     "draw_side_by_side",
     "draw_small_writes",
     "draw_states",
-    "draw_tcp_over_time",
     "draw_syn_retries",
+    "draw_tcp_over_time",
     "draw_throughput_by_buffer",
     "draw_time_wait",
     "draw_who_got_what",
@@ -120,8 +118,8 @@ __all__ = [
     "rebind",
     "recorded_race",
     "recorded_split",
-    "recorded_time_wait",
     "recorded_syn_retries",
+    "recorded_time_wait",
     "recv_sizes",
     "reuseport_split",
     "round_trips_by_payload",
@@ -129,15 +127,12 @@ __all__ = [
     "side_by_side",
     "slow_loop",
     "small_writes",
+    "syn_retries",
     "tcp_over_time",
     "throughput_by_buffer",
     "time_wait",
     "watching",
     "who_got_what",
-    "syn_retries",
-    "throughput_by_buffer",
-    "time_wait",
-    "watching",
     "who_waits",
 ]
 
@@ -211,6 +206,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "draw_reuseport_split",
         "recorded_split",
         "reuseport_split",
+    ),
     "doors.queues": (
         "Waiting",
         "queues_are_told",

@@ -212,6 +212,8 @@ def try_options(page: Page, panel: Any) -> None:
     panel.get_by_label("Search").fill("SO_RCVBUF")
     expect(panel.get_by_role("row").filter(has_text="SO_RCVBUFFORCE").first).to_be_visible()
     expect(panel.get_by_role("row").filter(has_text="TCP_NODELAY")).to_have_count(0)
+
+
 def try_rebind(page: Page, panel: Any) -> None:
     press(panel, "Run")
     expect(panel).to_contain_text("bind() says EADDRINUSE: neither of the two has an option.")
@@ -220,6 +222,8 @@ def try_rebind(page: Page, panel: Any) -> None:
     expect(panel).to_contain_text("Both have SO_REUSEADDR, and nobody listens")
     panel.get_by_label("Old server").select_option("still listens")
     expect(panel).to_contain_text("and this one lives")
+
+
 def try_group(page: Page, panel: Any) -> None:
     press(panel, "Send")
     expect(panel).to_contain_text("Message 1 reached A and B.")
