@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,9 +53,24 @@ def imported(tree: ast.AST, package: tuple[str, ...]) -> Iterator[tuple[int, str
             yield node.lineno, node.args[0].value
 
 
+def parsed(source: str) -> ast.Module:
+    """The syntax tree, made without a garbage collection in between.
+
+    One of them may let another thread run, and if that parses, too, CPython 3.11 miscounts, and raises SystemError
+    (https://github.com/python/cpython/issues/106905).
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        return ast.parse(source)
+    finally:
+        if was_on:
+            gc.enable()
+
+
 def rooms_known(file: Path, source: str | None = None) -> Iterator[tuple[int, str]]:
     """Line and room, for each room of socketlab that `file` imports; "" is the front door, where all rooms are."""
-    tree = ast.parse(file.read_text(encoding="utf-8") if source is None else source)
+    tree = parsed(file.read_text(encoding="utf-8") if source is None else source)
     package = ("socketlab", *file.relative_to(ROOT).parts[:-1])
     for line, name in imported(tree, package):
         parts = name.split(".")
