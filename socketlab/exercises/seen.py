@@ -86,6 +86,10 @@ class Seen:
         """Whether the answer raised one of these, the last time that it was called."""
         return isinstance(self.error, kinds or (BaseException,))
 
+    def raised_number(self, *errors: int) -> bool:
+        """Whether the answer raised an OSError with one of these numbers, the last time that it was called."""
+        return isinstance(self.error, OSError) and self.error.errno in errors
+
     def lacked(self, *errors: int) -> bool:
         """Whether the answer, or the check after it, met an OSError with one of these numbers."""
         return any(isinstance(one, OSError) and one.errno in errors for one in (self.error, self.accident))

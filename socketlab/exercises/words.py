@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import re
+from typing import Any
 
 _CLOSED_SOCKET = re.compile(r"<[\w.]+ \[closed\] fd=-1, [^<>]*>")  # as socket.socket.__repr__ writes it
 _WHERE = re.compile(r" \(while attempting to bind on address .*\)")
@@ -46,3 +48,17 @@ def words_of(error: BaseException) -> str:
         return type(error).__name__
     # create_server() adds the address to what the kernel says, and that has another port on each run.
     return f"{type(error).__name__}: {_WHERE.sub('', words[0])[:200]}"
+
+
+def in_words(error: BaseException) -> str:
+    """``OSError EADDRINUSE``: the type, and the name of the number, or what it says."""
+    code = getattr(error, "errno", None)
+    name = f" {errno.errorcode[code]}" if isinstance(code, int) and code in errno.errorcode else ""
+    return f"{type(error).__name__}{name or (f': {error}' if str(error) else '')}"
+
+
+def kind(value: Any) -> str:
+    """What a value is, without anything that changes from run to run."""
+    if isinstance(value, (tuple, list)):
+        return f"a {type(value).__name__} of {', '.join(type(part).__name__ for part in value) or 'nothing'}"
+    return shown(value) if value is None or isinstance(value, (bool, bytes)) else f"a {type(value).__name__}"

@@ -555,6 +555,24 @@ def never_compares(sock: socket.socket, address: Any, chunks: list[bytes], secon
     return sent
 
 
+@mutant("send_reliably", "repeats-at-once")
+def the_apprentice(sock: socket.socket, address: Any, chunks: list[bytes], seconds: float, tries: int) -> int:
+    sock.settimeout(seconds)
+    sent = 0
+    for number, chunk in enumerate(chunks):
+        key, tried, acknowledged = struct.pack("!I", number), 0, False
+        while not acknowledged:
+            if tried == tries:
+                raise TimeoutError
+            sent += sock.sendto(key + chunk, address) > 0
+            tried += 1
+            try:
+                acknowledged = sock.recvfrom(100) == (key, address)
+            except TimeoutError:
+                continue
+    return sent
+
+
 @mutant("send_reliably", "stranger-trusted")
 def anybody(sock: socket.socket, address: Any, chunks: list[bytes], seconds: float, tries: int) -> int:
     sock.settimeout(seconds)

@@ -138,7 +138,7 @@ def sets_and_returns(sock: socket.socket, settings: Settings) -> Any:
     return lambda: [sock.setsockopt(*setting) for setting in before]
 
 
-@mutant("borrowed_options", "generator")
+@mutant("borrowed_options", "no-context-manager")
 def without_the_decorator(sock: socket.socket, settings: Settings) -> Iterator[socket.socket]:
     for setting in settings:
         sock.setsockopt(*setting)

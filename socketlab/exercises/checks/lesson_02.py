@@ -9,12 +9,11 @@ from __future__ import annotations
 import errno
 import os
 import socket
-import struct
-import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ...experiments.doors.wire import abort
 from ...handlers import echo
 from ..attempt import CLOSED, NOT_CONNECTED, Attempt, is_waiting
 from ..definition import Exercise
@@ -128,7 +127,7 @@ def other_errors(attempt: Attempt) -> None:
         error = error_of(sock.bind, ("192.0.2.1", 0))  # RFC 5737: no machine has this address
     ask(attempt, error, error.strerror)
     sock, peer = attempt.connection()
-    reset(peer)
+    abort(peer)
     error = error_of(sock.recv, 1)
     ask(attempt, error, error.strerror)
 
@@ -376,14 +375,7 @@ def failed_left_open(seen: Seen) -> str | None:
 TEXT = "Stück für Stück.".encode()
 PAGE = b"".join(b"%015d\n" % number for number in range(0, 20_000, 16))
 LAST = 10  # bytes of the page that come one at a time
-LINGER = "hh" if sys.platform == "win32" else "ii"  # struct linger: on, and for how many seconds
 PAUSE = 0.15  # seconds: more than the tenth of one that people take for an end
-
-
-def reset(sock: socket.socket) -> None:
-    """Break a connection off: with this option close() sends a reset (socket(7), SO_LINGER)."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack(LINGER, 1, 0))
-    sock.close()
 
 
 def read(attempt: Attempt, sock: socket.socket, all_of_it: bytes) -> None:
@@ -446,7 +438,7 @@ def breaks(attempt: Attempt) -> None:
 
     def broken_off() -> None:
         dribble(peer, sock, b"half", 4)
-        reset(peer)
+        abort(peer)
 
     attempt.beside(broken_off)
     attempt.raises(ConnectionResetError, sock)

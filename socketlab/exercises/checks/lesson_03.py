@@ -10,24 +10,23 @@ from __future__ import annotations
 import errno
 import random
 import socket
-import struct
-import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from typing import Any
+from collections.abc import Callable
+from contextlib import closing
 
+from ...experiments.doors.wire import abort
 from ...trace.waiting import waiting
 from ..attempt import PEER, Attempt, Raised, until
 from ..definition import Exercise
 from ..seen import Seen
+from ..threads import died, errors_in_threads, waits_for_thread_in
+from ..words import in_words, kind
 from ..words import shown as shown_value
 
 LESSON = "03_a_server"
 SOON = 0.5  # seconds for what one thread of this process does for another
 AT_ONCE = 0.06  # seconds in which an answer that waits for nobody has returned
 
-RESET_AT_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)  # struct linger, socket(7)
 
 serve_many = Exercise(
     "serve_many",
@@ -85,57 +84,6 @@ def hear(sock: socket.socket, size: int) -> bytes:
     while len(data) < size and (more := sock.recv(size - len(data))):
         data += more
     return data
-
-
-def kind(value: Any) -> str:
-    """What a value is, without anything that changes from run to run."""
-    if isinstance(value, (tuple, list)):
-        return f"a {type(value).__name__} of {', '.join(type(part).__name__ for part in value) or 'nothing'}"
-    return shown_value(value) if value is None or isinstance(value, (bool, bytes)) else f"a {type(value).__name__}"
-
-
-@contextmanager
-def errors_in_threads(attempt: Attempt) -> Iterator[None]:
-    """Keep what ends a thread of the answer, where Python would print it.
-
-    Where the scenario fails that goes on: threads that are left behind may end later.
-    """
-    found: list[BaseException] = attempt.seen.facts.setdefault("errors", [])
-    others, usual = threading.enumerate(), threading.excepthook
-
-    def keep(args: threading.ExceptHookArgs) -> None:
-        if args.thread in others:
-            usual(args)
-        else:
-            found.append(args.exc_value or args.exc_type())
-
-    threading.excepthook = keep
-    yield
-    threading.excepthook = usual
-
-
-def in_words(error: BaseException) -> str:
-    code = getattr(error, "errno", None)
-    name = f" {errno.errorcode[code]}" if isinstance(code, int) and code in errno.errorcode else ""
-    return f"{type(error).__name__}{name or (f': {error}' if str(error) else '')}"
-
-
-def died(seen: Seen) -> str | None:
-    """A thread of the answer was ended by an exception, other than by a client that went."""
-    errors = [one for one in seen.facts.get("errors", ()) if not isinstance(one, ConnectionError)]
-    if not errors or seen.failed("TypeError"):
-        return None
-    return f"A thread that it started ended with {in_words(errors[0])}, and its traceback lands in any cell."
-
-
-def address_in_use(seen: Seen) -> bool:
-    return isinstance(seen.error, OSError) and seen.error.errno == errno.EADDRINUSE
-
-
-def waits_for_thread_in(seen: Seen, *kinds: str) -> bool:
-    """It stands in join(), or leaves a pool, and the thread that it waits for stands in such a call."""
-    other = seen.waiting.other if seen.blocked_in("thread") and seen.waiting is not None else None
-    return other is not None and other.kind in kinds
 
 
 # -- serve_many --------------------------------------------------------------------------------------------------------
@@ -244,8 +192,7 @@ def vanishing_client(attempt: Attempt) -> None:
             talk.say(number, b"before")
             if not talk.echoed(number, b"before"):
                 return
-        talk.clients[1].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
-        talk.clients[1].close()
+        abort(talk.clients[1])
         for number in (0, 2):
             talk.say(number, b"after", "clients 1 and 3 hear b'after'")
             if not talk.echoed(number, b"after"):
@@ -461,14 +408,14 @@ def port_shared(seen: Seen) -> str | None:
 
 @any_port.misconception("random-port", advice="Do not draw a number: ask the kernel, which knows, for port 0.")
 def port_random(seen: Seen) -> str | None:
-    if not (address_in_use(seen) and seen.facts.get("dice")):
+    if not (seen.raised_number(errno.EADDRINUSE) and seen.facts.get("dice")):
         return None
     return "It drew a port by chance, and somebody had drawn the same one: EADDRINUSE, only more seldom."
 
 
 @any_port.misconception("fixed-port", advice="Ask for port 0: the kernel picks one that is free.")
 def port_fixed(seen: Seen) -> str | None:
-    if not address_in_use(seen):
+    if not seen.raised_number(errno.EADDRINUSE):
         return None
     return "bind() failed with EADDRINUSE: it asked for one particular port, and a listener has that already."
 
@@ -587,7 +534,7 @@ def greeter_blocks(seen: Seen) -> str | None:
 
 @start_greeter.misconception("fixed-port", advice="Ask for port 0, and return what getsockname() says.")
 def greeter_fixed(seen: Seen) -> str | None:
-    if not address_in_use(seen):
+    if not seen.raised_number(errno.EADDRINUSE):
         return None
     return "bind() failed with EADDRINUSE: it asked for one particular port, and a server has that already."
 

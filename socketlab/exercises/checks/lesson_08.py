@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import random
 import socket
-import struct
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -23,7 +21,6 @@ from ..seen import Seen
 from ..words import shown
 
 LESSON = "08_closing"
-RESET_AT_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)  # struct linger, socket(7)
 LATER = 5.0  # seconds: a timeout beyond every deadline
 SOON = 0.1  # seconds: a timeout that is meant to end
 
@@ -77,12 +74,6 @@ hang_up = Exercise(
 
 
 # -- what the scenarios share ------------------------------------------------------------------------------------------
-
-
-def reset(sock: socket.socket) -> None:
-    """Close with an RST."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
-    sock.close()
 
 
 def hear(attempt: Attempt, sock: socket.socket, ended: str = "end") -> bytes:
@@ -265,7 +256,7 @@ def reset_in_the_middle(attempt: Attempt) -> None:
     def talk() -> None:
         with suppress(OSError):
             taken(sock)
-        reset(peer)
+        wire.abort(peer)
 
     attempt.beside(talk)
     ends_as(attempt, "reset")
@@ -276,7 +267,7 @@ def reset_behind(attempt: Attempt) -> None:
     sock, peer = conversation(attempt, "reset")
     peer.sendall(b"good bye")
     arrived(sock, 8)
-    reset(peer)
+    wire.abort(peer)
     until(lambda: wire.state_of(sock) == "CLOSE", 0.5)
     ends_as(attempt, "reset")
 
@@ -451,7 +442,7 @@ def breaks_off(attempt: Attempt) -> None:
     def talk() -> None:
         peer.recv(100)
         announced(conn)
-        reset(peer)
+        wire.abort(peer)
 
     attempt.beside(talk)
     attempt.call(conn, b"no")

@@ -8,9 +8,9 @@ had ended before it gave up. The margins around that are larger than what a busy
 from __future__ import annotations
 
 import socket
-import struct
 import time
 
+from ...experiments.doors.wire import abort
 from ..attempt import Attempt, Raised, Unmet, until
 from ..definition import Exercise
 from ..dribble import arrived, dribble
@@ -59,12 +59,6 @@ read_by_deadline = Exercise(
         "recv returns b'' where the peer has closed: that is the EOFError.",
     ),
 )
-
-
-def reset(sock: socket.socket) -> None:
-    """Close with a RST (SO_LINGER with a time of 0; socket(7))."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    sock.close()
 
 
 def given_back(attempt: Attempt, sock: socket.socket, before: float | None) -> None:
@@ -146,7 +140,7 @@ def asks_the_broken(attempt: Attempt) -> None:
 
     def breaks() -> None:
         peer.recv(1)
-        reset(peer)
+        abort(peer)
 
     attempt.beside(breaks)
     attempt.raises(ConnectionError, sock, QUESTION, SECONDS)
@@ -300,7 +294,7 @@ def tries_the_end(attempt: Attempt) -> None:
 def tries_broken(attempt: Attempt) -> None:
     sock, peer = attempt.connection()
     sock.settimeout(CALLERS)
-    reset(peer)
+    abort(peer)
     attempt.raises(ConnectionError, sock, 100)
     given_back(attempt, sock, CALLERS)
 

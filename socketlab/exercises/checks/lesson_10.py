@@ -10,11 +10,11 @@ from __future__ import annotations
 import math
 import random
 import socket
-import struct
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
+from ...experiments.doors.wire import abort
 from ..attempt import Attempt, until
 from ..definition import Exercise
 from ..seen import Seen
@@ -78,12 +78,6 @@ def understood(answer: bytes) -> tuple[str, int, bytes]:
     return "understood", len(answer), bytes(answer[-4:])
 
 
-def reset(conn: socket.socket) -> None:
-    """Close with a reset (socket(7), SO_LINGER of 0 s)."""
-    conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    conn.close()
-
-
 def question_of(conn: socket.socket) -> bytes:
     data = b""
     while piece := conn.recv(1024):
@@ -121,7 +115,7 @@ def resets(attempt: Attempt) -> None:
     def serve(conn: socket.socket) -> None:
         question_of(conn)
         conn.sendall(b"it is")
-        reset(conn)
+        abort(conn)
 
     from_cause(attempt, ConnectionResetError, attempt.server(serve).address)
 
@@ -316,14 +310,14 @@ def late_server(attempt: Attempt) -> None:
 @retry.scenario("the work is done and the answer lost; it may be repeated")
 def lost_answer(attempt: Attempt) -> None:
     trying = Trying(attempt, True)
-    trying.returns(trying.asks(trying.serves(reset, reset)))
+    trying.returns(trying.asks(trying.serves(abort, abort)))
     trying.counts(3, 3)
 
 
 @retry.scenario("the work is done and the answer lost; it may not be repeated")
 def lost_answer_of_a_payment(attempt: Attempt) -> None:
     trying = Trying(attempt, False)
-    trying.raises(ConnectionResetError, trying.asks(trying.serves(reset, reset)))
+    trying.raises(ConnectionResetError, trying.asks(trying.serves(abort, abort)))
     trying.counts(1, 1)
 
 

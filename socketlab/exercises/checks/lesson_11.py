@@ -571,6 +571,19 @@ def acknowledged(attempt: Attempt) -> None:
     sends(attempt, Receiver(attempt, acknowledge), seconds=1.0)
 
 
+@send_reliably.scenario("each acknowledgement comes twice, and nothing is lost")
+def nothing_lost(attempt: Attempt) -> None:
+    def acknowledge(receiver: Receiver, number: int, data: bytes, sender: Any) -> None:
+        receiver.keep(number, data)
+        receiver.say(number, sender)
+        receiver.say(number, sender)
+
+    receiver = Receiver(attempt, acknowledge)
+    sends(attempt, receiver, seconds=1.0)
+    most = max(receiver.copies.values())
+    attempt.want(most == 1, "each chunk is sent once", "one was sent again")
+
+
 @send_reliably.scenario("a datagram is lost")
 def datagram_lost(attempt: Attempt) -> None:
     def acknowledge(receiver: Receiver, number: int, data: bytes, sender: Any) -> None:
@@ -685,6 +698,16 @@ def arq_any(seen: Seen) -> str | None:
     if 1 not in seen.facts.get("lacking", ()) or "twice" not in seen.scenario:
         return None
     return "An acknowledgement of chunk 0 came once more, and it took that for the one of chunk 1, which was lost."
+
+
+@send_reliably.misconception("repeats-at-once", advice="Drop it and wait on: only silence is a reason to send again.")
+def arq_apprentice(seen: Seen) -> str | None:
+    if seen.came != "one was sent again":
+        return None
+    return (
+        "An old acknowledgement came, and it sent the chunk again: that brings one more acknowledgement, "
+        "and so on, twice as many of each."
+    )
 
 
 @send_reliably.misconception("stranger-trusted", advice="Take acknowledgements from `address` alone.")

@@ -37,6 +37,7 @@ borrowed_options = Exercise(
     "borrowed_options",
     lesson=LESSON,
     wants="borrowed_options(sock, settings)",
+    yields=True,
     task="For `with`: in the block the options of the list (level, name, value) are set, and after it each has the "
     "value that it had before, whatever the block did. Where one is refused, raise that, and put back the others.",
     hints=(

@@ -21,8 +21,8 @@ from ...trace.waiting import waiting
 from ..attempt import Attempt, Unmet, until
 from ..definition import Exercise
 from ..seen import Seen
-from ..words import shown
-from .lesson_03 import address_in_use, died, errors_in_threads, in_words, kind, waits_for_thread_in
+from ..threads import died, errors_in_threads, waits_for_thread_in
+from ..words import in_words, kind, shown
 
 LESSON = "14_time_wait_and_reuse"
 HOST = "127.0.0.1"
@@ -182,14 +182,14 @@ def back_waits(seen: Seen) -> str | None:
 @come_back.misconception("set-too-late", advice="Set the option between socket() and bind().")
 def back_late(seen: Seen) -> str | None:
     order = [event.call for event in seen.made("bind", "setsockopt") if event.call == "bind" or "REUSE" in event.asked]
-    if not address_in_use(seen) or order[:1] != ["bind"] or "setsockopt" not in order:
+    if not seen.raised_number(errno.EADDRINUSE) or order[:1] != ["bind"] or "setsockopt" not in order:
         return None
     return "It set the option after bind(), which had been refused or granted by then."
 
 
 @come_back.misconception("no-reuse", advice="setsockopt(SOL_SOCKET, SO_REUSEADDR, 1) before bind(), always.")
 def back_plain(seen: Seen) -> str | None:
-    if not address_in_use(seen) or seen.facts.get("living"):
+    if not seen.raised_number(errno.EADDRINUSE) or seen.facts.get("living"):
         return None
     what = seen.facts["at"].replace("a port in ", "")
     return f"EADDRINUSE: {what} is at the port, and old and new listener lack the option for that."
@@ -380,7 +380,7 @@ def queues_at_the_end(attempt: Attempt) -> None:
     "not-all-share", advice="reuse_port=True for each of the four, the first as well, before bind()."
 )
 def workers_in_use(seen: Seen) -> str | None:
-    if not address_in_use(seen):
+    if not seen.raised_number(errno.EADDRINUSE):
         return None
     return "EADDRINUSE: a listener was refused, since SO_REUSEPORT counts where all who have the port have set it."
 

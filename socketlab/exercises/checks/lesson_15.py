@@ -11,13 +11,12 @@ from __future__ import annotations
 import io
 import select
 import socket
-import struct
-import sys
 import threading
 import time
 from contextlib import suppress
 from typing import Any
 
+from ...experiments.doors.wire import abort
 from ..attempt import Attempt, Raised, Unmet, until
 from ..definition import Exercise
 from ..dribble import taken, unread
@@ -25,7 +24,6 @@ from ..seen import Seen
 from ..words import shown
 
 LESSON = "15_buffers_and_backpressure"
-RESET_AT_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)  # struct linger, socket(7)
 
 MOST = 10_000  # bytes that an answer may hold
 LATER, SOON = 1.5, 0.25  # seconds: one that is never reached, and one that is meant to be over
@@ -462,8 +460,7 @@ def breaks(attempt: Attempt) -> None:
         with suppress(OSError):
             taken(sock)
         time.sleep(0.03)  # the end behind these bytes is heard as well: a reset alone would be heard by recv, too
-        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
-        peer.close()
+        abort(peer)
 
     attempt.beside(leave)
     try:

@@ -14,13 +14,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from ...experiments.doors.wire import abort
 from ...measure.tcp_fields import tcp_info
 from ..attempt import Attempt, is_waiting, until
 from ..definition import Exercise
 from ..seen import Seen
+from ..threads import errors_in_threads
 from ..words import shown
-from .lesson_03 import errors_in_threads
-from .lesson_08 import reset
 
 LESSON = "17_the_listen_queue"
 SOON = 0.4  # seconds for what one thread of this process does for another, or the kernel for both
@@ -381,7 +381,7 @@ def one_breaks_off(attempt: Attempt) -> None:
     for number in range(4):
         client = burst.come(number, speak=number != 1)
         if number == 1:
-            reset(client)
+            abort(client)
     burst.serve(lambda: None, [0, 2, 3])
 
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from ...experiments.doors.wire import abort
 from ..attempt import Attempt
 from ..definition import Exercise
 from ..dribble import dribble
@@ -262,11 +263,6 @@ def hangs_up(peer: socket.socket) -> None:
     peer.close()
 
 
-def resets(peer: socket.socket) -> None:
-    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    peer.close()
-
-
 def drips(peer: socket.socket) -> None:
     with suppress(OSError):  # the scenario is over, and has closed it
         for letter in PONG:
@@ -295,9 +291,9 @@ def beats_closed(attempt: Attempt) -> None:
     beats(attempt, 0.2, 0.5, "closed", hangs_up)
 
 
-@check_peer.scenario("a peer that resets")
+@check_peer.scenario("a peer that abort")
 def beats_reset(attempt: Attempt) -> None:
-    beats(attempt, 0.2, 0.5, "closed", resets)
+    beats(attempt, 0.2, 0.5, "closed", abort)
 
 
 @check_peer.scenario("a peer that never answers")
