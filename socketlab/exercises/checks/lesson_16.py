@@ -32,8 +32,8 @@ call = Exercise(
     "call",
     lesson=LESSON,
     wants="call(sock, name, arguments)",
-    task="Send a line with `name`, a line for each of `arguments`, and an empty line, all of it in one segment and "
-    "without TCP_NODELAY; return the reply, a line, without its line end; raise EOFError where it does not come.",
+    task="Send a line with `name`, a line for each of `arguments`, and an empty line, in one segment where it fits, "
+    "and without TCP_NODELAY; return the reply, a line, without its line end; raise EOFError where it does not come.",
     hints=(
         "Each write may become a segment. How many writes does the request need?",
         r'`b"\n".join([...])` puts line ends between the pieces of a list: make one `bytes` of them all.',
@@ -48,7 +48,7 @@ send_page = Exercise(
     lesson=LESSON,
     wants="send_page(conn, head, parts)",
     task="Send `head`, and each part that the generator `parts` makes, in as few segments as can be and without "
-    "keeping them all; let nothing lie in the kernel afterwards, also where `parts` raises.",
+    "keeping them all; hold nothing back in the kernel afterwards, also where `parts` raises.",
     hints=(
         "You cannot know which part is the last one, so you cannot say it with a flag. Who can wait for you?",
         "`TCP_CORK` holds back what is no full segment, until you set it to 0.",
