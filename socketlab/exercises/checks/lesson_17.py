@@ -350,27 +350,28 @@ def three_in_turn(attempt: Attempt) -> None:
     burst.serve(talk_in_turn, [2])
 
 
-@serve_burst.scenario("a burst of 100, and no answer is ready before the last of them is in")
+@serve_burst.scenario("a burst of up to 100, and no answer is ready before the last of them is in")
 def hundred(attempt: Attempt) -> None:
-    burst = Burst(attempt, CLIENTS, CROWD)
+    clients = attempt.fitting(CLIENTS)
+    burst = Burst(attempt, clients, CROWD)
     facts = attempt.seen.facts
 
     def all_come() -> None:
-        for number in range(CLIENTS + 1):
+        for number in range(clients + 1):
             if number % SEATS == 0 and not burst.door_is_free():
                 if "shut" in facts:
                     return  # the answers have been let go, and still nobody is accepted
                 facts["begun"], facts["shut"] = burst.begun, f"{number} have come, and some stay at the door"
                 burst.go_on.set()
                 burst.door_is_free()
-            if number < CLIENTS:
+            if number < clients:
                 burst.come(number)
         if "shut" not in facts:
             until(lambda: burst.begun >= burst.workers, SOON)
             until(lambda: burst.begun > burst.workers, A_FEW)
             facts["at a time"] = burst.most
 
-    burst.serve(all_come, list(range(CLIENTS)))
+    burst.serve(all_come, list(range(clients)))
 
 
 @serve_burst.scenario("one of four has broken off while it waited in the queue")
@@ -421,7 +422,7 @@ def burst_crowd(seen: Seen) -> str | None:
 def burst_few(seen: Seen) -> str | None:
     if not 0 < seen.facts.get("at a time", CROWD) < CROWD:
         return None
-    return f"A hundred had been accepted, and {seen.facts['at a time']} answered at a time, where {CROWD} may be."
+    return f"All had been accepted, and {seen.facts['at a time']} answered at a time, where {CROWD} may be."
 
 
 @serve_burst.misconception("closes-too-early", advice="Close conn in the function that the pool runs, after answer().")

@@ -291,7 +291,7 @@ def beats_closed(attempt: Attempt) -> None:
     beats(attempt, 0.2, 0.5, "closed", hangs_up)
 
 
-@check_peer.scenario("a peer that abort")
+@check_peer.scenario("a peer that resets")
 def beats_reset(attempt: Attempt) -> None:
     beats(attempt, 0.2, 0.5, "closed", abort)
 
