@@ -255,6 +255,14 @@ class Kernel:
         requests = [self.send(cell.source, cell.id) for _ in range(times)]
         return [self.finish(request) for request in requests]
 
+    def flush(self) -> None:
+        """Have the kernel answer something that nobody needs.
+
+        Where an interrupt has cut an answer between two parts of its message, ZeroMQ takes the next answer for the
+        rest of it, and that one is lost as well.
+        """
+        self.finish(self.send("", silent=True, store_history=False))
+
     def interrupt(self) -> None:
         """SIGINT to the kernel and its children, as JupyterLab's stop button sends it."""
         self.manager.interrupt_kernel()

@@ -262,7 +262,10 @@ def interrupted(kernel: Kernel, cell: Cell, delay: float) -> tuple[Outcome, floa
         raise
     except KernelFailed as exc:
         pytest.fail(f"{cell.where}interrupted after {delay * 1000:.1f} ms: {exc}", pytrace=False)
-    return outcome, kernel.idle_clock() - clock
+    waited = kernel.idle_clock() - clock
+    if outcome.status == "lost":
+        kernel.flush()
+    return outcome, waited
 
 
 SERVERS = """

@@ -367,13 +367,13 @@ def read_to_end(sock: socket.socket) -> bytes:
 
 
 def exchanges(attempt: Attempt, data: bytes, wanted: bytes, talk: Any) -> None:
-    """`talk(peer)` is the peer: it returns what it has heard. Both have to get all of what the other says."""
+    """`talk(peer, sock)` is the peer: it returns what it has heard. Both have to get all of what the other says."""
     sock, peer = both_ends(attempt)
     facts = attempt.seen.facts
     facts.update(data=data, wanted=wanted, heard=None)
 
     def body() -> None:
-        facts["heard"] = talk(peer)
+        facts["heard"] = talk(peer, sock)
 
     beside = attempt.beside(body)
     result = attempt.call(sock, data)
@@ -395,10 +395,20 @@ def got_all(attempt: Attempt, who: str, came: object, wanted: bytes) -> None:
     attempt.want(came == wanted, expected, f"{who} {in_words}")
 
 
-def answers(peer: socket.socket) -> bytes:
-    heard = read_to_end(peer)
-    peer.sendall(heard[::-1])
+LAST = 3  # bytes that a peer says when all before them was taken: however quick it is, one recv never has it all
+
+
+def say_all(peer: socket.socket, sock: socket.socket, data: bytes) -> None:
+    """All of `data` and then the end, the last bytes apart. `sock` is the one who reads."""
+    peer.sendall(data[:-LAST])
+    taken(sock)
+    peer.sendall(data[-LAST:])
     peer.shutdown(socket.SHUT_WR)
+
+
+def answers(peer: socket.socket, sock: socket.socket) -> bytes:
+    heard = read_to_end(peer)
+    say_all(peer, sock, heard[::-1])
     return heard
 
 
@@ -406,9 +416,8 @@ def answers(peer: socket.socket) -> bytes:
 def talks_first(attempt: Attempt) -> None:
     wanted = text_of(b"p", MUCH)
 
-    def talk(peer: socket.socket) -> bytes:
-        peer.sendall(wanted)
-        peer.shutdown(socket.SHUT_WR)
+    def talk(peer: socket.socket, sock: socket.socket) -> bytes:
+        say_all(peer, sock, wanted)
         return read_to_end(peer)
 
     exchanges(attempt, text_of(b"a", MUCH), wanted, talk)
@@ -423,12 +432,14 @@ def listens_first(attempt: Attempt) -> None:
 def echoes(attempt: Attempt) -> None:
     data = text_of(b"a", 2 * MUCH)
 
-    def talk(peer: socket.socket) -> bytes:
-        heard = bytearray()
+    def talk(peer: socket.socket, sock: socket.socket) -> bytes:
+        heard, said = bytearray(), 0
         while piece := peer.recv(65536):
             heard += piece
-            peer.sendall(piece)
-        peer.shutdown(socket.SHUT_WR)
+            ready = max(said, len(heard) - LAST)
+            peer.sendall(heard[said:ready])
+            said = ready
+        say_all(peer, sock, bytes(heard[said:]))
         return bytes(heard)
 
     exchanges(attempt, data, data, talk)
@@ -436,8 +447,9 @@ def echoes(attempt: Attempt) -> None:
 
 @exchange.scenario("nothing to send")
 def nothing_to_send(attempt: Attempt) -> None:
-    def talk(peer: socket.socket) -> bytes:
+    def talk(peer: socket.socket, sock: socket.socket) -> bytes:
         peer.sendall(b"are you there?")
+        taken(sock)
         heard = read_to_end(peer)
         peer.sendall(b" good bye")
         peer.shutdown(socket.SHUT_WR)

@@ -164,7 +164,7 @@ def _measure(
 
 def _has_waited(exchange: Exchange) -> bool:
     """The quick start is over: bytes were held back, or, where that is not told, it took as long as if they were."""
-    return bool(exchange.held) or exchange.latency >= _WAITED
+    return exchange.latency >= _WAITED if exchange.held is None else exchange.held > 0
 
 
 @overload
