@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from not_taught_yet import ELSEWHERE, NOT_TAUGHT_YET, RECAP_TO_COME
 from operations import Run, run_cells, run_notebook
-from watch_operations import public_names
+from network_names import public_names
 
 from tools.notebooks import all_notebooks
 from tools.recap import TABLES, names, rows
@@ -73,43 +73,78 @@ class TestTheCourse:
         assert not unknown, f"this Python's socket module has no such names: {unknown}"
 
 
+SOCKET = {"socket.socket", "socket.SocketType"}  # whoever uses an object uses its class
+OSERROR = {"socket.error", "select.error", "ssl.socket_error"}  # three names of one class
+
 # Case → a cell, and all that must be seen of it.
-COUNTED = {
+COUNTED: dict[str, tuple[str, set[str]]] = {
     "functions": ("socket.htons(1); socket.getfqdn('localhost')", {"socket.htons", "socket.getfqdn"}),
     "methods": (
         "a, b = socket.socketpair()\na.send(b'x'); b.recv(1); b.makefile().close()\na.close(); b.close()",
-        {"socket.socketpair"} | {f"socket.socket.{name}" for name in ("send", "recv", "makefile", "close")},
+        {"socket.socketpair"} | SOCKET | {f"socket.socket.{name}" for name in ("send", "recv", "makefile", "close")},
     ),
     "attributes": (
         "a, b = pair\na.family, a.type, a.proto, a.timeout",
-        {f"socket.socket.{name}" for name in ("family", "type", "proto", "timeout")},
+        SOCKET | {f"socket.socket.{name}" for name in ("family", "type", "proto", "timeout")},
     ),
     "classes": (
         "s = socket.socket()\nsocket.AddressFamily(2)",
-        {"socket.socket", "socket.SocketType", "socket.AddressFamily"},
+        SOCKET | {"socket.AddressFamily"},
     ),
+    "a member of an enumeration": ("socket.SocketKind.SOCK_STREAM", {"socket.SocketKind"}),
     "raw stream": (
         "pair[0].send(b'x'); raw = pair[1].makefile('rb', 0); raw.readinto(bytearray(1))",
-        {"socket.socket.send", "socket.socket.makefile", "socket.SocketIO"},
+        SOCKET | {"socket.socket.send", "socket.socket.makefile", "socket.SocketIO"},
     ),
     "buffered stream": (
         "pair[0].send(b'x\\n'); reader = pair[1].makefile('rb'); reader.readline()",
-        {"socket.socket.send", "socket.socket.makefile"},
+        SOCKET | {"socket.socket.send", "socket.socket.makefile"},
     ),
     "an exception caught": (
         "try:\n    socket.getaddrinfo('x', 'no such service')\nexcept socket.gaierror:\n    pass",
-        {"socket.getaddrinfo", "socket.gaierror", "socket.error"},
+        OSERROR | {"socket.getaddrinfo", "socket.gaierror"},
     ),
-    "an exception shown": ("raise socket.timeout('late')", {"socket.timeout", "socket.error"}),
+    "an exception shown": ("raise socket.timeout('late')", OSERROR | {"socket.timeout"}),
     "a handler's thread": (
         """import threading
 def handler(conn):
     conn.getpeername()
 thread = threading.Thread(target=handler, args=pair[:1]); thread.start(); thread.join()""",
-        {"socket.socket.getpeername"},
+        SOCKET | {"socket.socket.getpeername"},
     ),
     "a function given to sorted": ("sorted([2, 1], key=lambda n: socket.htonl(n))", {"socket.htonl"}),
-    "a subclass": ("class Mine(socket.socket): pass\nm = Mine(socket.AF_UNIX)", {"socket.socket", "socket.SocketType"}),
+    "a subclass": ("class Mine(socket.socket): pass\nm = Mine(socket.AF_UNIX)", SOCKET),
+    "a class in C": (
+        "import select\ne = select.epoll(); e.register(0); e.closed; e.close()",
+        {"select.epoll"} | {f"select.epoll.{name}" for name in ("register", "closed", "close")},
+    ),
+    "a class without a name": (
+        "import select\np = select.poll(); p.register(0); p.poll(0)",
+        {"select.poll", "select.poll.register", "select.poll.poll"},
+    ),
+    "a selector, its key, a field": (
+        "import selectors\nwith selectors.PollSelector() as s: s.register(pair[0], 1).fileobj",
+        {"selectors.BaseSelector.register"}
+        | {f"selectors.{name}" for name in ("BaseSelector", "PollSelector", "SelectorKey")},
+    ),
+    "a method that the library calls, a setting in a class": (
+        """import socketserver
+class Handler(socketserver.BaseRequestHandler):
+    def handle(self): pass
+class Server(socketserver.TCPServer):
+    allow_reuse_address = True
+Handler(pair[0], None, None)""",
+        {"socketserver.BaseRequestHandler.handle", "socketserver.TCPServer.allow_reuse_address"}
+        | {f"socketserver.{name}" for name in ("BaseRequestHandler", "TCPServer", "BaseServer")},
+    ),
+    "a setting of an object": (
+        "import ssl\nc = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)\nc.check_hostname = False; c.minimum_version",
+        {"ssl.SSLContext", "ssl.SSLContext.check_hostname", "ssl.SSLContext.minimum_version"},
+    ),
+    "a coroutine": (
+        "import asyncio\nl = asyncio.get_running_loop(); pair[0].setblocking(False); await l.sock_sendall(pair[0], b'x')",
+        SOCKET | {"socket.socket.setblocking", "asyncio.AbstractEventLoop", "asyncio.AbstractEventLoop.sock_sendall"},
+    ),
     "top-level await": ("import asyncio\nawait asyncio.sleep(0)\nsocket.ntohs(1)", {"socket.ntohs"}),
     "after an error": ("1 / 0", set()),
     "a comment": ("# socket.gethostname()", set()),
@@ -117,15 +152,16 @@ thread = threading.Thread(target=handler, args=pair[:1]); thread.start(); thread
     "a name that is not called": ("f = socket.gethostname, socket.socket.recv, socket.error", set()),
     "a call that is not made": ("if False:\n    socket.gethostname()", set()),
     "the standard library's calls": (
-        "import socketserver\nsocketserver.TCPServer(('127.0.0.1', 0), None).server_close()",
-        set(),
+        "import http.server\nhttp.server.HTTPServer(('127.0.0.1', 0), None).socket.close()",
+        SOCKET | {"socket.socket.close", "socketserver.TCPServer", "socketserver.BaseServer"},
     ),
     "a traced cell": (
         """%%trace
 a, b = socket.socketpair()
 with a, b:
     a.send(b'x'); b.recv_into(bytearray(1)); a.shutdown(socket.SHUT_WR); b.settimeout(1); socket.socket().close()""",
-        {"socket.socketpair", "socket.socket", "socket.SocketType"}
+        {"socket.socketpair"}
+        | SOCKET
         | {f"socket.socket.{name}" for name in ("send", "recv_into", "shutdown", "settimeout", "close")},
     ),
     "with closes, the cell does not": ("with pair[1]:\n    pass", set()),
@@ -166,7 +202,7 @@ class TestWhatCounts:
             "def handler(conn):\n    conn.sendall(b'x')",
             "with tcp_server(handler) as server, socket.create_connection(server.address) as s:\n    s.recv(1)",
         ]
-        assert run_cells(cells, tmp_path).operations == {
+        assert run_cells(cells, tmp_path).operations == SOCKET | {
             "socket.create_connection",
             "socket.socket.sendall",
             "socket.socket.recv",

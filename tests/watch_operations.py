@@ -1,54 +1,67 @@
-"""Runs inside a notebook's kernel: notes which socket operations its cells execute, and which hosts they contact.
+"""Runs inside a notebook's kernel: notes which operations of the network modules its cells execute.
 
-An operation counts when a frame of a cell executes it: the profile function of the interpreter reports every call of a
-function, in C or in Python, with the frame it comes from. What socketlab or the standard library call on their own
-does not count; what a function defined in a cell calls does, in whichever thread it runs, and whether a trace is open
-or not.
+An operation counts when a frame of a cell executes it. The profile function of the interpreter reports every call of a
+function, in C or in Python, with the frame it comes from; a read or a setting of an attribute is no call, so the source
+of each cell is compiled with a note beside it. What socketlab or the standard library call on their own does not count;
+what a function defined in a cell calls does, in whichever thread it runs, and whether a trace is open or not. A method
+that a cell defines for a class of the library to call (`handle`, `data_received`) counts when it is called.
 
-Exceptions count when they arise in a cell or arrive there; a class when a cell makes an instance of it (SocketIO, which
-nobody makes by hand: when a cell calls a method of one).
+Exceptions count when they arise in a cell or arrive there; a class when a cell makes an instance of it, or uses one.
 """
 
 from __future__ import annotations
 
-import socket
+import ast
+import builtins
 import sys
 import threading
-from enum import EnumMeta
-from ipaddress import ip_address
+from enum import Enum, EnumMeta
+from functools import lru_cache
 from types import CodeType, FrameType
 from typing import Any
 
+import watch_hosts
+from network_names import CLASSES, EXCEPTIONS, FUNCTIONS, MEMBERS
+
 SEEN: set[str] = set()
-CONTACTED: set[str] = set()  # hosts other than this machine, that the process asked for or sent to
 
-
-def public_names() -> dict[str, Any]:
-    """Every operation of the `socket` module of this Python: functions, classes, exceptions, and what sockets have.
-
-    Constants are not operations, nor are modules and classes that `socket` imported for its own use.
-    """
-    names: dict[str, Any] = {}
-    for name, value in vars(socket).items():
-        of_this_module = getattr(value, "__module__", None) in ("socket", "_socket")
-        is_exception = isinstance(value, type) and issubclass(value, OSError)  # error, timeout: builtins since 3.10
-        if not name.startswith("_") and callable(value) and (of_this_module or is_exception):
-            names[f"socket.{name}"] = value
-    for name in dir(socket.socket):
-        if not name.startswith("_"):
-            names[f"socket.socket.{name}"] = getattr(socket.socket, name)
-    return names
-
-
-NAMES = public_names()
-CLASSES = {name: value for name, value in NAMES.items() if isinstance(value, type)}
+BY_VALUE: dict[Any, list[str]] = {}
 BY_CODE: dict[CodeType, str] = {}
-for _name, _value in NAMES.items():
-    _function = _value.fget if isinstance(_value, property) else _value
+for _name, _function in FUNCTIONS.items():
+    BY_VALUE.setdefault(_function, []).append(_name)
     if hasattr(_function, "__code__"):
         BY_CODE[_function.__code__] = _name
-METHODS_OF_SOCKETIO = {value.__code__ for value in vars(socket.SocketIO).values() if hasattr(value, "__code__")}
+ENUMS = {value: name for name, value in CLASSES.items() if issubclass(value, Enum)}
+IO_METHODS = {value.__code__ for value in vars(CLASSES["socket.SocketIO"]).values() if hasattr(value, "__code__")}
+NOTE, NOTE_CLASS = "__note_attribute__", "__note_class__"
 THREAD = threading.local()
+
+
+@lru_cache(None)
+def classes_of(kind: type) -> list[str]:
+    return [name for name, value in CLASSES.items() if value in kind.__mro__]
+
+
+@lru_cache(None)
+def members_of(kind: type, short: str) -> list[str]:
+    """The operations that `short` is on an object of this class: a mix-in may have it, and a base as well."""
+    return [name for name, (owner, own) in MEMBERS.items() if own == short and owner in kind.__mro__]
+
+
+def note_made(kind: type) -> None:
+    SEEN.update(classes_of(kind))
+
+
+def note_member(kind: type, short: str) -> None:
+    if found := members_of(kind, short):
+        SEEN.update(found, classes_of(kind))
+
+
+def kind_of(thing: Any) -> type:
+    return thing if isinstance(thing, type) else type(thing)
+
+
+# -- calls -------------------------------------------------------------------------------------------------------------
 
 
 def is_cell(frame: FrameType | None) -> bool:
@@ -60,34 +73,49 @@ def watch_calls(frame: FrameType, event: str, argument: Any) -> None:
     if event == "c_call":
         inside_c().append(frame)
         if is_cell(frame):
-            owner = argument.__self__
-            if isinstance(owner, socket.SocketType):
-                name = f"socket.socket.{argument.__name__}"
-            else:
-                name = f"{getattr(owner, '__name__', '')}.{argument.__name__}".removeprefix("_")
-            if name in NAMES:
-                SEEN.add(name)
+            SEEN.update(BY_VALUE.get(argument, ()) if argument.__hash__ else ())
+            note_member(kind_of(argument.__self__), argument.__name__)
     elif event in ("c_return", "c_exception"):
         if inside_c():
             inside_c().pop()
+    elif event == "call" and is_cell(frame):
+        if (own := first_argument(frame)) is not None:
+            note_call(own, frame.f_code.co_name)
     elif event == "call" and is_cell(frame.f_back):
         # Between the cell and this function there may be C, a buffered reader's for one: then that called it.
-        if inside_c() and inside_c()[-1] is frame.f_back:
-            return
-        if frame.f_code in BY_CODE:
-            SEEN.add(BY_CODE[frame.f_code])
-        elif (original := replaced(frame)) is not None:  # a trace is open
-            if original is socket.socket.__init__ or getattr(original, "__name__", "") == "__init__":
-                made = frame.f_locals["args"][0]
-                SEEN.update(name for name, value in CLASSES.items() if isinstance(made, value))
-            else:
-                SEEN.update(name for name, value in NAMES.items() if value is original)
-        elif frame.f_code is socket.socket.__init__.__code__:
-            SEEN.update(name for name, value in CLASSES.items() if isinstance(frame.f_locals["self"], value))
-        elif frame.f_code in METHODS_OF_SOCKETIO:
-            SEEN.add("socket.SocketIO")
-        elif frame.f_code is EnumMeta.__call__.__code__:
-            SEEN.update(name for name, value in CLASSES.items() if value is frame.f_locals["cls"])
+        if not inside_c() or inside_c()[-1] is not frame.f_back:
+            watch_function(frame)
+
+
+def watch_function(frame: FrameType) -> None:
+    """A call of Python from a cell."""
+    code = frame.f_code
+    original, own = replaced(frame), first_argument(frame)
+    if original is not None:  # a trace is open
+        SEEN.update(BY_VALUE.get(original, ()))
+        arguments = frame.f_locals["args"]
+        own, name = (arguments or [None])[0], getattr(original, "__name__", "")
+    else:
+        SEEN.update({BY_CODE[code]} if code in BY_CODE else ())
+        name = code.co_name
+    if code is EnumMeta.__call__.__code__:
+        SEEN.update({ENUMS[own]} if own in ENUMS else ())
+    elif code in IO_METHODS:
+        SEEN.add("socket.SocketIO")
+    elif own is not None:
+        note_call(own, name)
+
+
+def note_call(own: Any, name: str) -> None:
+    if name in ("__init__", "__new__"):
+        note_made(kind_of(own))
+    else:
+        note_member(kind_of(own), name)
+
+
+def first_argument(frame: FrameType) -> Any:
+    code = frame.f_code
+    return frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
 
 
 def replaced(frame: FrameType) -> Any:
@@ -103,6 +131,9 @@ def inside_c() -> list[FrameType]:
     return THREAD.inside_c  # type: ignore[no-any-return]
 
 
+# -- exceptions --------------------------------------------------------------------------------------------------------
+
+
 def watch_frames(frame: FrameType, event: str, argument: Any) -> Any:
     """The trace function: exceptions that arise in a cell or arrive there, caught or not."""
     if not is_cell(frame):
@@ -114,81 +145,98 @@ def watch_frames(frame: FrameType, event: str, argument: Any) -> Any:
 def watch_exceptions(frame: FrameType, event: str, argument: Any) -> Any:
     if event == "exception":
         kind = argument[0]
-        for name, value in CLASSES.items():
+        for name, value in EXCEPTIONS.items():
             # The operating system's errors come as subclasses of OSError, which socket calls `error`.
-            if issubclass(value, OSError) and (kind is value or (value is OSError and issubclass(kind, value))):
+            if kind is value or (value is OSError and issubclass(kind, value)):
                 SEEN.add(name)
     return watch_exceptions
 
 
-def watch_attributes() -> None:
-    """`proto` and `timeout` are read in C without a call, so the class gets properties that note who reads them."""
-    for name, value in NAMES.items():
-        short = name.rpartition(".")[2]
-        if name.startswith("socket.socket.") and not callable(value) and not isinstance(value, property):
-
-            def read(self: socket.socket, name: str = name, value: Any = value) -> Any:
-                if is_cell(sys._getframe(1)):
-                    SEEN.add(name)
-                return value.__get__(self)
-
-            setattr(socket.socket, short, property(read))
+# -- attributes --------------------------------------------------------------------------------------------------------
 
 
-def watch_hosts(event: str, arguments: tuple[Any, ...]) -> None:
-    """The audit hook: connections, datagrams and look-ups that leave this machine, whoever makes them."""
-    if event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
-        address = arguments[-1]
-        host = address[0] if isinstance(address, tuple) and arguments[0].family in INTERNET else None
-        if host and stays_on_loopback(arguments[0], host):
-            return
-    elif event in ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"):
-        host = arguments[0]
-    else:
-        return
-    if isinstance(host, bytes):
-        host = host.decode(errors="replace")
-    if isinstance(host, str) and not is_this_machine(host):
-        CONTACTED.add(host)
+class Noting(ast.NodeTransformer):
+    """`x.name`, where it is not called, becomes a call of `note_attribute`, which returns it; a setting gets one behind
+    it; a class is shown to `note_class`."""
+
+    def __init__(self) -> None:
+        self.shorts = {short for _, short in MEMBERS.values()}
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        if isinstance(node.func, ast.Attribute):
+            node.func.value = self.visit(node.func.value)
+        else:
+            node.func = self.visit(node.func)
+        node.args = [self.visit(argument) for argument in node.args]
+        node.keywords = [self.visit(keyword) for keyword in node.keywords]
+        return node
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        self.generic_visit(node)
+        if not isinstance(node.ctx, ast.Load) or node.attr.startswith("__"):
+            return node
+        return ast.copy_location(noting(node.value, node.attr), node)
+
+    def visit_Assign(self, node: ast.Assign) -> Any:
+        return self.with_note(node, node.targets)
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> Any:
+        return self.with_note(node, [node.target])
+
+    def with_note(self, node: ast.stmt, targets: list[ast.expr]) -> Any:
+        self.generic_visit(node)
+        notes = []
+        for target in targets:
+            if isinstance(target, ast.Attribute) and target.attr in self.shorts and isinstance(target.value, ast.Name):
+                again = ast.Name(target.value.id, ast.Load())
+                notes.append(ast.copy_location(ast.Expr(noting(again, target.attr)), node))
+        return [node, *notes]
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        self.generic_visit(node)
+        node.decorator_list.append(ast.copy_location(ast.Name(NOTE_CLASS, ast.Load()), node))
+        return node
+
+    def visit(self, node: ast.AST) -> Any:
+        done = super().visit(node)
+        return ast.fix_missing_locations(done) if isinstance(node, ast.Module) else done
 
 
-INTERNET = (socket.AF_INET, socket.AF_INET6)
+def noting(value: ast.expr, short: str) -> ast.Call:
+    return ast.Call(ast.Name(NOTE, ast.Load()), [value, ast.Constant(short)], [])
 
 
-def is_this_machine(host: str) -> bool:
-    if host.lower() in ("", "localhost", "<broadcast>", socket.gethostname().lower()):
-        return True
-    host, _, interface = host.partition("%")
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return False  # a name: looking it up asks a server elsewhere
-    address = getattr(address, "ipv4_mapped", None) or address  # ::ffff:127.0.0.1 is loopback from Python 3.13 on
-    return address.is_loopback or address.is_unspecified or (address.is_link_local and interface in ("lo", "lo0"))
+def note_attribute(thing: Any, short: str) -> Any:
+    value = getattr(thing, short)
+    if isinstance(thing, EnumMeta):
+        SEEN.update({ENUMS[thing]} if thing in ENUMS and isinstance(value, thing) else ())
+    elif not isinstance(thing, type) and not callable(getattr(type(thing), short, None)):
+        if isinstance(thing, tuple):  # a field
+            note_made(type(thing))
+        note_member(type(thing), short)
+    return value
 
 
-def stays_on_loopback(sock: socket.socket, host: str) -> bool:
-    """Whether `host` is a multicast group to which this socket sends through the loopback interface, or not at all far.
+def note_class(made: type) -> type:
+    for short, value in vars(made).items():
+        if not callable(value):
+            note_member(made, short)
+    return made
 
-    A multicast address says nothing about where a datagram goes: the socket's interface and its hop limit do.
-    """
-    try:
-        if not ip_address(host.partition("%")[0]).is_multicast:
-            return False
-        if sock.family == socket.AF_INET:
-            through = sock.getsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, 4)
-            return through[0] == 127 or sock.getsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL) == 0
-        interface = sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF)
-        hops = sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS)
-        return hops == 0 or (interface != 0 and socket.if_indextoname(interface).startswith("lo"))
-    except (ValueError, OSError):
-        return False
+
+# -- from here to there ------------------------------------------------------------------------------------------------
 
 
 def start() -> None:
     """Watch this thread from now on, and every thread that starts later."""
-    watch_attributes()
-    sys.addaudithook(watch_hosts)
+    from IPython.core.getipython import get_ipython
+
+    shell = get_ipython()
+    assert shell is not None, "cells are compiled by IPython"
+    setattr(builtins, NOTE, note_attribute)
+    setattr(builtins, NOTE_CLASS, note_class)
+    shell.ast_transformers.append(Noting())
+    sys.addaudithook(watch_hosts.watch)
     threading.setprofile(watch_calls)
     threading.settrace(watch_frames)
     sys.setprofile(watch_calls)
@@ -198,7 +246,7 @@ def start() -> None:
 def stop() -> dict[str, list[str]]:
     for undo in (sys.settrace, sys.setprofile, threading.settrace, threading.setprofile):
         undo(None)
-    return {"operations": sorted(SEEN), "hosts": sorted(CONTACTED)}
+    return {"operations": sorted(SEEN), "hosts": sorted(watch_hosts.CONTACTED)}
 
 
 def _folder_of_cells() -> str:
