@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from network_names import public_names
 from not_taught_yet import ELSEWHERE, NOT_TAUGHT_YET, RECAP_TO_COME
 from operations import Run, run_cells, run_notebook
-from network_names import public_names
 
 from tools.notebooks import all_notebooks
 from tools.recap import TABLES, names, rows
@@ -142,7 +142,8 @@ Handler(pair[0], None, None)""",
         {"ssl.SSLContext", "ssl.SSLContext.check_hostname", "ssl.SSLContext.minimum_version"},
     ),
     "a coroutine": (
-        "import asyncio\nl = asyncio.get_running_loop(); pair[0].setblocking(False); await l.sock_sendall(pair[0], b'x')",
+        "import asyncio\nloop = asyncio.get_running_loop()\n"
+        "pair[0].setblocking(False); await loop.sock_sendall(pair[0], b'x')",
         SOCKET | {"socket.socket.setblocking", "asyncio.AbstractEventLoop", "asyncio.AbstractEventLoop.sock_sendall"},
     ),
     "top-level await": ("import asyncio\nawait asyncio.sleep(0)\nsocket.ntohs(1)", {"socket.ntohs"}),

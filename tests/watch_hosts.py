@@ -1,4 +1,4 @@
-"""Runs inside a notebook's kernel: an audit hook that notes which hosts other than this machine the process contacts."""
+"""Runs inside a notebook's kernel: an audit hook that notes which other hosts the process contacts."""
 
 from __future__ import annotations
 

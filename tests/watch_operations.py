@@ -81,10 +81,9 @@ def watch_calls(frame: FrameType, event: str, argument: Any) -> None:
     elif event == "call" and is_cell(frame):
         if (own := first_argument(frame)) is not None:
             note_call(own, frame.f_code.co_name)
-    elif event == "call" and is_cell(frame.f_back):
-        # Between the cell and this function there may be C, a buffered reader's for one: then that called it.
-        if not inside_c() or inside_c()[-1] is not frame.f_back:
-            watch_function(frame)
+    # Between the cell and this function there may be C, a buffered reader's for one: then that called it.
+    elif event == "call" and is_cell(frame.f_back) and (not inside_c() or inside_c()[-1] is not frame.f_back):
+        watch_function(frame)
 
 
 def watch_function(frame: FrameType) -> None:
