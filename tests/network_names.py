@@ -1,9 +1,9 @@
 """Every public operation of Python's network modules, derived from the interpreter at hand.
 
 `socket`, `select`, `selectors`, `socketserver` and `ssl` whole; of asyncio the streams, protocols and transports, the
-servers, and those methods of a loop that concern sockets. An operation is a function, a class, an exception, or what a class offers: it stands with the public class that had it
-first, as in the documentation (`selectors.BaseSelector.register`). Constants are not operations, nor is what a module
-imported for its own use.
+servers, and those methods of a loop that concern sockets. An operation is a function, a class, an exception, or what a
+class offers: it stands with the public class that had it first, as in the documentation
+(`selectors.BaseSelector.register`). Constants are not operations, nor is what a module imported for its own use.
 """
 
 from __future__ import annotations

@@ -142,8 +142,9 @@ Handler(pair[0], None, None)""",
         {"ssl.SSLContext", "ssl.SSLContext.check_hostname", "ssl.SSLContext.minimum_version"},
     ),
     "a coroutine": (
-        "import asyncio\nloop = asyncio.get_running_loop()\n"
-        "pair[0].setblocking(False); await loop.sock_sendall(pair[0], b'x')",
+        """import asyncio
+pair[0].setblocking(False)
+await asyncio.get_running_loop().sock_sendall(pair[0], b'x')""",
         SOCKET | {"socket.socket.setblocking", "asyncio.AbstractEventLoop", "asyncio.AbstractEventLoop.sock_sendall"},
     ),
     "top-level await": ("import asyncio\nawait asyncio.sleep(0)\nsocket.ntohs(1)", {"socket.ntohs"}),
