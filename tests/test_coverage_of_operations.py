@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from network_names import public_names
+from socketlab.lookup.names import public_names
 from not_taught_yet import ELSEWHERE, NOT_TAUGHT_YET, RECAP_TO_COME
 from operations import Run, run_cells, run_notebook
 

@@ -15,7 +15,7 @@ ROOT = Path(socketlab.__file__).parent
 
 #: Rooms of one line do not know each other; each may know all those above it.
 ORDER = (
-    ("frames", "interrupts", "live_widgets", "handlers"),
+    ("frames", "interrupts", "live_widgets", "lookup", "handlers"),
     ("probe", "servers"),
     ("links",),
     ("measure",),

@@ -1,4 +1,4 @@
-"""The parts of a notebook that nobody writes: contents page, navigation, recap. They are made of the other files."""
+"""The parts of a notebook that nobody writes: contents, navigation, recap, index. They are made of the other files."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from socketlab.lookup import Entry, Place, entries
 from tools.notebooks import SOLUTIONS, Refused, code_cells, is_solution, read, title_at
 from tools.recap import set_recap
 
@@ -21,6 +22,7 @@ def set_generated(path: Path, notebook: NotebookNode) -> None:
     if path.name == "index.ipynb":
         set_contents(path, notebook)
     set_recap(path, notebook)
+    set_index(notebook)
 
 
 def set_contents(path: Path, notebook: NotebookNode) -> None:
@@ -83,3 +85,56 @@ def set_navigation(path: Path, notebook: NotebookNode) -> None:
     notebook.cells = [cell for cell in notebook.cells if cell.id != NAVIGATION_ID]
     cell = nbformat.v4.new_markdown_cell(" · ".join(links), id=NAVIGATION_ID)
     notebook.cells.append(cell)
+
+
+# -- the pages of the index --------------------------------------------------------------------------------------------
+
+_MODULES = {
+    "socket.socket": "Methods of `socket.socket`",
+    "socket": "Functions, classes and exceptions of `socket`",
+    "select": "`select`",
+    "selectors": "`selectors`",
+    "socketserver": "`socketserver`",
+    "ssl": "`ssl`",
+    "asyncio": "asyncio: streams, protocols, transports, and a loop's methods for sockets",
+}
+
+
+def set_index(notebook: NotebookNode) -> None:
+    """Fill the cells `operations` and `errors` of the pages that have them."""
+    for cell in notebook.cells:
+        if cell.id == "operations":
+            cell.source = "\n\n".join(_table_of(module, title) for module, title in _MODULES.items())
+        elif cell.id == "errors":
+            cell.source = _table_of_errors()
+
+
+def _table_of(module: str, title: str) -> str:
+    head = ["| operation | what it does | beneath it | taught in, and exercises |", "|---|---|---|---|"]
+    return "\n".join([f"## {title}", "", *head, *map(_operation, _of_module(module))])
+
+
+def _of_module(module: str) -> list[Entry]:
+    """Methods of sockets stand apart: there are many, and they are what one looks up most."""
+    found = [entry for entry in entries("operations") if entry.name.startswith(f"{module}.")]
+    return [entry for entry in found if module != "socket" or not entry.name.startswith("socket.socket.")]
+
+
+def _operation(entry: Entry) -> str:
+    exercises = f"<br>{', '.join(f'`{name}`' for name in entry.exercises)}" if entry.exercises else ""
+    places = "<br>".join(map(_link, entry.places))
+    return f"| `{entry.name}` | {entry.what} | {entry.beneath} | {places}{exercises} |"
+
+
+def _table_of_errors() -> str:
+    rows = ["| the last line of the traceback | what it means | shown in | cured in |", "|---|---|---|---|"]
+    for entry in entries("errors"):
+        shown_in, cured_in = ("<br>".join(map(_link, places)) for places in (entry.places, entry.cures))
+        known_as = f"<br>`{entry.name}`" if entry.name.startswith("E") else ""
+        rows.append(f"| `{entry.beneath}`{known_as} | {entry.what} | {shown_in} | {cured_in} |")
+    return "\n".join(["## All of them", "", *rows])
+
+
+def _link(place: Place) -> str:
+    heading = place.heading.replace("|", "\\|").replace("[", "\\[").replace("]", "\\]")
+    return f"[{place.number} {heading}]({place.link})"

@@ -71,13 +71,13 @@ def sections(notebook: NotebookNode) -> list[Section]:
             found += [Section(title.strip(), "", text, cell.id) for title, text in titles]
         elif found:
             found[-1] = found[-1]._replace(code=f"{found[-1].code}{cell.source}\n")
-    return [section for section in found if not _TEACHES_NOTHING.match(_plain(section.heading))]
+    return [section for section in found if not _TEACHES_NOTHING.match(plain(section.heading))]
 
 
 def section_of(call: str, parts: list[Section]) -> Section | None:
     """The section that teaches `call`; None where none does."""
     if written := re.fullmatch(r"\[(.+)\]\((.+)\)", call):
-        fitting = [part for part in parts if written[2] in _plain(part.heading)]
+        fitting = [part for part in parts if written[2] in plain(part.heading)]
         return fitting[0] if fitting else None
     wanted = names(call)
 
@@ -91,7 +91,7 @@ def section_of(call: str, parts: list[Section]) -> Section | None:
     return None
 
 
-def _plain(heading: str) -> str:
+def plain(heading: str) -> str:
     """A heading as it is shown: without the marks of Markdown."""
     return re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).replace("`", "").replace("*", "")
 

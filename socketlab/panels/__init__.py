@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .group import GroupPanel
     from .inside_tcp import InsideTcpPanel
     from .link import LinkPanel
+    from .lookup import LookupPanel
     from .loss import LossPanel
     from .nagle import NaglePanel
     from .options import OptionsPanel
@@ -45,6 +46,7 @@ __all__ = [
     "GroupPanel",
     "InsideTcpPanel",
     "LinkPanel",
+    "LookupPanel",
     "LossPanel",
     "NaglePanel",
     "OptionsPanel",
@@ -69,6 +71,7 @@ _HOME = {
     "GroupPanel": "group",
     "InsideTcpPanel": "inside_tcp",
     "LinkPanel": "link",
+    "LookupPanel": "lookup",
     "LossPanel": "loss",
     "NaglePanel": "nagle",
     "OptionsPanel": "options",
