@@ -27,7 +27,7 @@ CELL_TIMEOUT = 120  # seconds: under the profile function a cell takes several t
 
 @dataclass(frozen=True)
 class Run:
-    """What was seen of one notebook: names as socketlab.lookup.names.public_names() writes them, hosts as they were given."""
+    """What was seen of one notebook: names as public_names() of socketlab.lookup.names writes them, hosts as given."""
 
     operations: frozenset[str]
     hosts: frozenset[str]  # other than this machine

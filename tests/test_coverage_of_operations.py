@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from socketlab.lookup.names import public_names
 from not_taught_yet import ELSEWHERE, NOT_TAUGHT_YET, RECAP_TO_COME
 from operations import Run, run_cells, run_notebook
 
+from socketlab.lookup.names import public_names
 from tools.notebooks import all_notebooks
 from tools.recap import TABLES, names, rows
 

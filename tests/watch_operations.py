@@ -21,6 +21,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 import watch_hosts
+
 from socketlab.lookup.names import CLASSES, EXCEPTIONS, FUNCTIONS, MEMBERS
 
 SEEN: set[str] = set()

@@ -1,9 +1,9 @@
 """The index of the course: every operation, every error, where it is taught. Made of the notebooks.
 
 An operation's line is the row of a recap (tools/recaps/) that names it, in the first lesson that has one; where no row
-does, or not in words that stand alone, the line is in tools/operations.md. What it uses beneath is in tools/beneath.py; its exercises are those whose
-worked answers call it. An error's line is in tools/errors.md, with the sections that cure it; those that provoke it are
-found: their stored outputs show its number, its name, or its text.
+does, or not in words that stand alone, the line is in tools/operations.md. What it uses beneath is in tools/beneath.py;
+its exercises are those whose worked answers call it. An error's line is in tools/errors.md, with the sections that cure
+it; those that provoke it are found: their stored outputs show its number, its name, or its text.
 
     python tools/index.py        writes socketlab/lookup/index.json
 """
