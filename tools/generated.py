@@ -9,7 +9,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from socketlab.lookup import Entry, Place, entries
-from tools.notebooks import SOLUTIONS, Refused, code_cells, is_solution, read, title_at
+from tools.notebooks import FOLDER, SOLUTIONS, Refused, code_cells, is_solution, read, title_at
 from tools.recap import set_recap
 
 NAVIGATION_ID = "navigation"
@@ -101,12 +101,14 @@ _MODULES = {
 
 
 def set_index(notebook: NotebookNode) -> None:
-    """Fill the cells `operations` and `errors` of the pages that have them."""
+    """Fill the cells `operations`, `errors` and `questions` of the pages that have them."""
     for cell in notebook.cells:
         if cell.id == "operations":
             cell.source = "\n\n".join(_table_of(module, title) for module, title in _MODULES.items())
         elif cell.id == "errors":
             cell.source = _table_of_errors()
+        elif cell.id == "questions":
+            cell.source = _table_of_questions()
 
 
 def _table_of(module: str, title: str) -> str:
@@ -133,6 +135,19 @@ def _table_of_errors() -> str:
         known_as = f"<br>`{entry.name}`" if entry.name.startswith("E") else ""
         rows.append(f"| `{entry.beneath}`{known_as} | {entry.what} | {shown_in} | {cured_in} |")
     return "\n".join(["## All of them", "", *rows])
+
+
+def _table_of_questions() -> str:
+    """What stands in bold under "Questions people ask", and where."""
+    lines = ["## All questions of the lessons", "", "| lesson | question |", "|---|---|"]
+    for lesson in sorted(FOLDER.glob("[0-9][0-9]_*.ipynb")):
+        for cell in read(lesson).cells:
+            _, asked, answers = cell.source.partition("## Questions people ask")
+            if cell.cell_type == "markdown" and asked:
+                questions = re.findall(r"^\*\*(.+?)\*\*", answers, re.MULTILINE | re.DOTALL)
+                link = f"[{title_at(lesson)}]({lesson.name}#cell-id={cell.id})"
+                lines += [f"| {link} | {' '.join(question.split())} |" for question in questions]
+    return "\n".join(lines)
 
 
 def _link(place: Place) -> str:
