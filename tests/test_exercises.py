@@ -9,12 +9,14 @@ import ast
 import json
 import re
 from collections import Counter
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mutants import Given, all_given
+from verdicts import Verdicts, verdicts
 
 from socketlab.exercises import NOT_ATTEMPTED, PASSED, check
 from socketlab.exercises.definition import DEADLINE, TOTAL, all_exercises
@@ -124,6 +126,12 @@ class TestComplete:
             assert not common & {one.key for one in found.misconceptions}
 
 
+@pytest.fixture(scope="module")
+def given_verdicts() -> Iterator[Verdicts]:
+    with verdicts() as found:
+        yield found
+
+
 class TestAnswers:
     @pytest.mark.parametrize("name", EXERCISES)
     def test_the_stub_is_not_attempted(self, name: str) -> None:
@@ -137,21 +145,21 @@ class TestAnswers:
         assert verdict.done == len(EXERCISES[name].scenarios)
 
     @pytest.mark.parametrize("given", UNUSUAL, ids=ids)
-    def test_an_unusual_answer_passes(self, given: Given) -> None:
-        verdict = check(given.exercise, given.answer)
+    def test_an_unusual_answer_passes(self, given_verdicts: Verdicts, given: Given) -> None:
+        verdict = given_verdicts.on(given)
         assert verdict.outcome == PASSED, verdict.text()
 
     @pytest.mark.parametrize("given", MUTANTS, ids=ids)
-    def test_a_mutant_fails_with_its_misconception(self, given: Given) -> None:
-        verdict = check(given.exercise, given.answer)
+    def test_a_mutant_fails_with_its_misconception(self, given_verdicts: Verdicts, given: Given) -> None:
+        verdict = given_verdicts.on(given)
         assert (verdict.outcome, verdict.key) == ("failed", given.key), verdict.text()
         assert verdict.cause
         assert verdict.advice
         assert verdict.expected
 
     @pytest.mark.parametrize("given", MUTANTS, ids=ids)
-    def test_a_mutant_fails_with_the_same_words_each_time(self, given: Given) -> None:
+    def test_a_mutant_fails_with_the_same_words_each_time(self, given_verdicts: Verdicts, given: Given) -> None:
         """No port, no address, no descriptor, no time: notebooks store these words."""
-        first, second = (check(given.exercise, given.answer).text() for _ in range(2))
+        first, second = (given_verdicts.on(given, time).text() for time in (0, 1))
         assert re.sub(r"[\d,]+ times", "n times", first) == re.sub(r"[\d,]+ times", "n times", second)
         assert not re.search(r"127\.0\.0\.1:\d|fd=\d|0x[0-9a-f]{6}", first), first

@@ -89,6 +89,7 @@ def set_navigation(path: Path, notebook: NotebookNode) -> None:
 
 # -- the pages of the index --------------------------------------------------------------------------------------------
 
+MOST_EXERCISES = 6  # named beside an operation
 _MODULES = {
     "socket.socket": "Methods of `socket.socket`",
     "socket": "Functions, classes and exceptions of `socket`",
@@ -123,7 +124,8 @@ def _of_module(module: str) -> list[Entry]:
 
 
 def _operation(entry: Entry) -> str:
-    exercises = f"<br>{', '.join(f'`{name}`' for name in entry.exercises)}" if entry.exercises else ""
+    first, more = entry.exercises[:MOST_EXERCISES], ", …" if len(entry.exercises) > MOST_EXERCISES else ""
+    exercises = f"<br>exercises: {', '.join(f'`{name}`' for name in first)}{more}" if first else ""
     places = "<br>".join(map(_link, entry.places))
     return f"| `{entry.name}` | {entry.what} | {entry.beneath} | {places}{exercises} |"
 

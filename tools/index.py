@@ -65,7 +65,13 @@ def lessons_of(operation: str) -> list[Path]:
 def operations() -> list[Entry]:
     """One for each operation of this Python and of those that the index knew before: another Python may have more."""
     known = json.loads(INDEX.read_text(encoding="utf-8"))["operations"] if INDEX.exists() else []
-    return [operation(name) for name in sorted({*public_names(), *(row[0] for row in known)})]
+    return [operation(name) for name in sorted({*public_names(), *(row[0] for row in known)}, key=_place_in_line)]
+
+
+def _place_in_line(operation: str) -> tuple[int, bool, str]:
+    """`socket` first, its methods before its functions; then the modules in the order of their lessons."""
+    module = operation.partition(".")[0]
+    return int(LESSON_OF.get(module, 0)), not operation.startswith("socket.socket."), operation
 
 
 def operation(name: str) -> Entry:

@@ -18,6 +18,7 @@ from .base import Panel, weakly
 from .drawing.look import FITS, STYLE, code, count, static_picture
 
 MOST = 30  # rows shown: who sees more than that wants another word
+MOST_EXERCISES = 6  # named beside an operation
 _STYLE = """<style>
 .socketlab-panel .sl-lookup { max-height: 420px; overflow: auto; border: 1px solid var(--jp-border-color2, #bdbdbd);
   border-radius: 3px; padding: 0 8px; }
@@ -47,7 +48,8 @@ def row(entry: Entry) -> str:
     places = [_link(place) for place in entry.places]
     places += [f"<b>cured:</b> {_link(place)}" for place in entry.cures]
     if entry.exercises:
-        places.append("exercises: " + ", ".join(map(code, entry.exercises)))
+        more = ", …" if len(entry.exercises) > MOST_EXERCISES else ""
+        places.append("exercises: " + ", ".join(map(code, entry.exercises[:MOST_EXERCISES])) + more)
     return (
         f"<tr><td>{name}<br>{escape(entry.beneath)}</td><td>{_markdown(entry.what)}</td>"
         f"<td>{'<br>'.join(places)}</td></tr>"
