@@ -1,14 +1,20 @@
 """LookupPanel: find an operation or an error by its name, or by what it does, and open the section that teaches it.
 
-The model is `socketlab.lookup`; a key in the search field only filters it. Links open the notebook in a tab of the
-browser, at the section's heading.
+The model is `socketlab.lookup`; a key in the search field only filters it. A link opens the notebook at the section's
+heading, by JupyterLab's own command for links, which wants the path as its server has it. The server that started this
+kernel has written down its folder (jpserver-PID.json); where it has not, the link opens the notebook at its top, in a
+tab of the browser. JupyterLab 4.6 scrolls to a heading only in a notebook that is open already: else click twice.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import re
 from collections.abc import Iterable
+from functools import cache
 from html import escape
+from pathlib import Path
 from typing import ClassVar
 
 import ipywidgets as widgets
@@ -70,8 +76,29 @@ def table(rows: Iterable[str], last_head: str) -> str:
 
 
 def _link(place: Place) -> str:
-    """The section, in a tab of its own: a panel's link would take the place of the page that has it."""
-    return f"<a href='{escape(place.link)}' target='_blank'>{escape(f'{place.number} {place.heading}')}</a>"
+    folder, command = _folder_on_the_server(), ""
+    if folder is not None:
+        where = json.dumps({"path": f"{folder}{place.notebook}", "id": f"#cell-id={place.cell}"})
+        command = f" data-commandlinker-command='rendermime:handle-local-link' data-commandlinker-args='{escape(where)}'"
+    words = escape(f"{place.number} {place.heading}")
+    return f"<a href='{escape(place.link)}' target='_blank'{command}>{words}</a>"
+
+
+@cache
+def _folder_on_the_server() -> str | None:
+    """This notebook's folder as seen from the server's root, with a slash behind it; "" for the root itself.
+
+    None where there is no server, or the notebook lies elsewhere.
+    """
+    try:
+        from jupyter_core.paths import jupyter_runtime_dir
+
+        told = Path(jupyter_runtime_dir(), f"jpserver-{os.getppid()}.json").read_text(encoding="utf-8")
+        here = Path(os.environ["JPY_SESSION_NAME"]).parent
+        folder = here.relative_to(Path(json.loads(told)["root_dir"])).as_posix()
+    except (ImportError, OSError, KeyError, ValueError):
+        return None
+    return "" if folder == "." else f"{folder}/"
 
 
 def _markdown(text: str) -> str:

@@ -214,6 +214,15 @@ def try_options(page: Page, panel: Any) -> None:
     expect(panel.get_by_role("row").filter(has_text="TCP_NODELAY")).to_have_count(0)
 
 
+def try_lookup(page: Page, panel: Any) -> None:
+    panel.get_by_label("Search").fill("getaddrinfo(3)")
+    row = panel.get_by_role("row").filter(has_text=re.compile(r"^socket\.getaddrinfo"))
+    expect(row).to_be_visible()
+    expect(row.get_by_role("link")).to_have_attribute("href", re.compile(r"05_names\.ipynb#cell-id="))
+    panel.get_by_label("Search").fill("no such elephant")
+    expect(panel).to_contain_text("Nothing has all of these words.")
+
+
 def try_rebind(page: Page, panel: Any) -> None:
     press(panel, "Run")
     expect(panel).to_contain_text("bind() says EADDRINUSE: neither of the two has an option.")
@@ -247,6 +256,7 @@ TRIES_OF_THE_COURSE = {
     "Drip": try_drip,
     "Happy Eyeballs": try_race,
     "Options": try_options,
+    "Look it up: operations": try_lookup,
     "Starting again": try_rebind,
     "Join and leave": try_group,
 }
@@ -283,6 +293,25 @@ def test_a_recap_leads_to_the_sections(open_notebook: Callable[[str], Page]) -> 
     expect(heading).not_to_be_in_viewport()
     link.click()
     expect(heading).to_be_in_viewport()
+
+
+def test_the_index_leads_to_the_section(open_notebook: Callable[[str], Page]) -> None:
+    """From the panel, and from the table in the page: the first click opens the notebook, the second finds the place."""
+    page = open_notebook("errors.ipynb")
+    page.run_all()
+    panel = page.notebook.locator(".socketlab-panel")
+    panel.get_by_label("Search").fill("OSError: [Errno 98] Address already in use")
+    tables = page.notebook.locator(".jp-RenderedMarkdown")
+    for links, words, heading in ((panel, "^03 Cause one", "^Cause one"), (tables, "^08 Drain before", "^Drain before")):
+        for _ in range(2):
+            page.page.get_by_role("tab", name="errors.ipynb").click()
+            links.get_by_role("link", name=re.compile(words)).first.click()
+            found = page.page.get_by_role("heading", name=re.compile(heading))
+            expect(found).to_be_visible()
+        expect(found).to_be_in_viewport()
+    page.page.get_by_role("tab", name="errors.ipynb").click()
+    assert page.errors() == []
+    check_readable(page)
 
 
 # -- the gallery ---------------------------------------------------------------------------------------------------
