@@ -25,6 +25,7 @@ from .drawing.look import FITS, STYLE, code, count, static_picture
 
 MOST = 30  # rows shown: who sees more than that wants another word
 MOST_EXERCISES = 6  # named beside an operation
+_OPEN = "rendermime:handle-local-link"  # JupyterLab's command for a link in a text
 _STYLE = """<style>
 .socketlab-panel .sl-lookup { max-height: 420px; overflow: auto; border: 1px solid var(--jp-border-color2, #bdbdbd);
   border-radius: 3px; padding: 0 8px; }
@@ -79,7 +80,7 @@ def _link(place: Place) -> str:
     folder, command = _folder_on_the_server(), ""
     if folder is not None:
         where = json.dumps({"path": f"{folder}{place.notebook}", "id": f"#cell-id={place.cell}"})
-        command = f" data-commandlinker-command='rendermime:handle-local-link' data-commandlinker-args='{escape(where)}'"
+        command = f" data-commandlinker-command='{_OPEN}' data-commandlinker-args='{escape(where)}'"
     words = escape(f"{place.number} {place.heading}")
     return f"<a href='{escape(place.link)}' target='_blank'{command}>{words}</a>"
 

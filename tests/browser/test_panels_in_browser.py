@@ -296,13 +296,14 @@ def test_a_recap_leads_to_the_sections(open_notebook: Callable[[str], Page]) -> 
 
 
 def test_the_index_leads_to_the_section(open_notebook: Callable[[str], Page]) -> None:
-    """From the panel, and from the table in the page: the first click opens the notebook, the second finds the place."""
+    """From the panel, and from the table: the first click opens the notebook, the second finds the place."""
     page = open_notebook("errors.ipynb")
     page.run_all()
     panel = page.notebook.locator(".socketlab-panel")
     panel.get_by_label("Search").fill("OSError: [Errno 98] Address already in use")
     tables = page.notebook.locator(".jp-RenderedMarkdown")
-    for links, words, heading in ((panel, "^03 Cause one", "^Cause one"), (tables, "^08 Drain before", "^Drain before")):
+    ways = ((panel, "^03 Cause one", "^Cause one"), (tables, "^08 Drain before", "^Drain before"))
+    for links, words, heading in ways:
         for _ in range(2):
             page.page.get_by_role("tab", name="errors.ipynb").click()
             links.get_by_role("link", name=re.compile(words)).first.click()
