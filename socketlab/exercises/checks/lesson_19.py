@@ -57,7 +57,7 @@ readable_among = Exercise(
     "readable_among",
     lesson=LESSON,
     wants="readable_among(socks, seconds)",
-    task="Wait until some of `socks` can be read from, `seconds` at most; return all of those that can, in their order.",
+    task="Wait until one of `socks` can be read from, `seconds` at most; return all of those that can, in their order.",
     hints=(
         "select() refuses a descriptor above 1,023; poll() and epoll do not.",
         "A poll object counts in milliseconds, an epoll object in seconds.",
@@ -220,9 +220,7 @@ def connect_escapes(seen: Seen) -> str | None:
     return "One attempt failed, and it raised: what became of the other addresses nobody learns."
 
 
-@connect_each.misconception(
-    "writable-is-connected", advice="When it is writable, ask getsockopt(SOL_SOCKET, SO_ERROR)."
-)
+@connect_each.misconception("writable-is-connected", advice="Once it is writable, ask getsockopt for SO_ERROR.")
 def connect_writable(seen: Seen) -> str | None:
     facts = seen.facts
     if not isinstance(facts.get("result"), socket.socket) or not facts.get("number"):
@@ -378,14 +376,10 @@ def room() -> None:
 def among_limit(seen: Seen) -> str | None:
     if not seen.raised(ValueError) or "out of range" not in str(seen.error):
         return None
-    return (
-        "It asked select(), whose sets have a bit for each of the numbers 0 to 1023: a descriptor above that has none."
-    )
+    return "It asked select(), whose sets have a bit for the numbers 0 to 1023: a descriptor above that has none."
 
 
-@readable_among.misconception(
-    "seconds-for-milliseconds", advice="A poll object counts in milliseconds: seconds * 1000."
-)
+@readable_among.misconception("seconds-for-milliseconds", advice="Give a poll object milliseconds: seconds * 1000.")
 def among_milliseconds(seen: Seen) -> str | None:
     if not seen.facts.get("late") or seen.facts.get("found") != []:
         return None
@@ -578,9 +572,7 @@ def drain_unlimited(seen: Seen) -> str | None:
     data = seen.facts.get("data")
     if not isinstance(data, (bytes, bytearray)) or len(data) <= seen.facts["most"]:
         return None
-    return (
-        f"It read {len(data):,} bytes where {seen.facts['most']:,} are the limit: a fast peer would keep it for ever."
-    )
+    return f"It read {len(data):,} bytes where {seen.facts['most']:,} are the limit: a fast peer keeps it for ever."
 
 
 @drain_edge.misconception("lost-at-the-end", advice="Return what was read together with the word.")
