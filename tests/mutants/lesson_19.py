@@ -255,10 +255,10 @@ def with_select(socks: list[socket.socket], seconds: float) -> list[socket.socke
     return select.select(socks, [], [], seconds)[0]
 
 
-def polled(socks: list[socket.socket], events: int = select.POLLIN) -> select.poll:
+def polled(socks: list[socket.socket]) -> select.poll:
     poller = select.poll()
     for sock in socks:
-        poller.register(sock, events)
+        poller.register(sock, select.POLLIN)
     return poller
 
 
