@@ -128,6 +128,18 @@ class TestLimits:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         assert (result.costs, result.left_out, result.most) == ((), (10,), 0)
 
+    def test_a_limit_that_leaves_no_curve_shows_a_recorded_one(self):
+        resource = pytest.importorskip("resource")
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/dev/fd")) + 20, hard))
+            result = readiness_cost()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert result.recorded
+        assert result.growth(EPOLL) < result.growth(POLL)
+        assert finding(result).endswith("(recorded)")
+
     def test_a_platform_without_epoll_says_so(self, monkeypatch):
         monkeypatch.delattr(select, "epoll", raising=False)
         result = readiness_cost((10,), (SELECT, EPOLL), rounds=2)
