@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .family import FamilyPanel
     from .framing import FramingPanel
     from .group import GroupPanel
+    from .hand_over import HandOverPanel
     from .inside_tcp import InsideTcpPanel
     from .link import LinkPanel
     from .loss import LossPanel
@@ -43,6 +44,7 @@ __all__ = [
     "FamilyPanel",
     "FramingPanel",
     "GroupPanel",
+    "HandOverPanel",
     "InsideTcpPanel",
     "LinkPanel",
     "LossPanel",
@@ -67,6 +69,7 @@ _HOME = {
     "FamilyPanel": "family",
     "FramingPanel": "framing",
     "GroupPanel": "group",
+    "HandOverPanel": "hand_over",
     "InsideTcpPanel": "inside_tcp",
     "LinkPanel": "link",
     "LossPanel": "loss",
