@@ -113,7 +113,8 @@ class Handing:
         return f"{words} The numbers are its own, the sockets are the same."
 
     def _lost(self, lost: int) -> str:
-        which = "the socket" if self.sent == 1 else f"{'all' if lost == self.sent else lost} of the {self.sent} sockets"
+        some = "all" if lost == self.sent else "one" if lost == 1 else str(lost)
+        which = "the socket" if self.sent == 1 else f"{some} of the {self.sent} sockets"
         if self.closes:
             return f"the kernel has closed {which} for good, since nobody else has {'it' if lost == 1 else 'them'}."
         return f"{which} stay{'s' if lost == 1 else ''} here alone."
