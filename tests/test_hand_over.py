@@ -110,9 +110,15 @@ class TestWords:
             (given((HERE, HERE)), "This process holds 2 sockets; the other one knows nothing of them."),
             (given((HERE,), (WAY,)), "Sent, and not received by now: the socket is in the message alone."),
             (given((HERE,), (HERE,), closes=False), "the socket is here, and in the message."),
-            (given((HERE,), (WAY,), (THERE,)), "recvmsg() returned a number, inherited by the programs that it starts."),
+            (
+                given((HERE,), (WAY,), (THERE,)),
+                "recvmsg() returned a number, inherited by the programs that it starts.",
+            ),
             (given((HERE,) * 3, (WAY,) * 3, (THERE, THERE, ENDED)), "and the kernel has closed one of the 3 sockets"),
-            (given((HERE,) * 3, (HERE,) * 3, (HERE,) * 3, room=0, closes=False), "all of the 3 sockets stay here alone"),
+            (
+                given((HERE,) * 3, (HERE,) * 3, (HERE,) * 3, room=0, closes=False),
+                "all of the 3 sockets stay here alone",
+            ),
             (given((HERE,), (WAY,), (ENDED,), call="recv"), "the kernel has closed the socket for good, since nobody"),
             (given((HERE,), (HERE,), (HERE,), closes=False, call="recv"), "the socket stays here alone."),
         ],

@@ -6,7 +6,6 @@ Below is `experiments.passing.handing`, which starts the other process for real 
 from __future__ import annotations
 
 from html import escape
-from typing import Any
 
 import ipywidgets as widgets
 
@@ -75,9 +74,7 @@ def hand_over_picture(result: Handing) -> str:
 
 
 def _chips(held: tuple[Held, ...], place: str) -> str:
-    return " ".join(
-        _chip(n, words) for n, one in enumerate(held) if (words := _words(one, place)) is not None
-    )
+    return " ".join(_chip(n, words) for n, one in enumerate(held) if (words := _words(one, place)) is not None)
 
 
 def _words(one: Held, place: str) -> str | None:
@@ -93,5 +90,7 @@ def _words(one: Held, place: str) -> str | None:
 def _chip(n: int, words: str) -> str:
     letter = "ABCD"[n]
     said = f"socket {letter}" + (f" is number {words}" if words else "")
-    style = f"{ground(_COLOURS[n])};display:inline-block;border-radius:3px;padding:0 6px;margin:1px 0;white-space:nowrap"
+    style = (
+        f"{ground(_COLOURS[n])};display:inline-block;border-radius:3px;padding:0 6px;margin:1px 0;white-space:nowrap"
+    )
     return f'<span style="{style}" title="{said}">{letter}{f" = {words}" if words else ""}</span>'

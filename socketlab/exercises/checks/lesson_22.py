@@ -64,7 +64,7 @@ messages_from = Exercise(
     hints=(
         "Set SO_PASSCRED first: from then on the kernel notes with each message who has sent it.",
         "`sock.recvmsg(100, socket.CMSG_SPACE(12))` has room for the note.",
-        'A note is `(level, kind, content)`; of SCM_CREDENTIALS, `struct.unpack("iII", content)` is process, user, group.',
+        'Of SCM_CREDENTIALS, `struct.unpack("iII", content)` gives three numbers; the first one is the process.',
         "There may be no note, or another one beside it: go through the list, and close what was sent along.",
     ),
     deadline=1.5,
@@ -427,7 +427,9 @@ def take_wrapped(seen: Seen) -> str | None:
 def take_inherited(seen: Seen) -> str | None:
     if not seen.facts.get("inherits"):
         return None
-    return "What it returned is inheritable, as the kernel makes it: recv_fds() leaves it so, whatever flags it is given."
+    return (
+        "What it returned is inheritable, as the kernel makes it: recv_fds() leaves it so, whatever flags it is given."
+    )
 
 
 @take_fds.misconception("room-rounded-up", advice="Count what has come, or ask for CMSG_LEN, which is exact.")
@@ -608,7 +610,9 @@ def messages_early(seen: Seen) -> str | None:
     return f"It took {shown(early[0])}, which was written before anybody asked who writes: its note says process 0."
 
 
-@messages_from.misconception("one-note-expected", advice="Go through the list of notes, and take the one that you want.")
+@messages_from.misconception(
+    "one-note-expected", advice="Go through the list of notes, and take the one that you want."
+)
 def messages_one_note(seen: Seen) -> str | None:
     if not seen.facts.get("along") or not isinstance(seen.error, (ValueError, IndexError, TypeError, KeyError)):
         return None
@@ -660,4 +664,6 @@ def takes_strangers(seen: Seen) -> bool:
     strange = seen.facts.get("strange", ())
     if not strange or not isinstance(seen.result, list):
         return False
-    return in_result(seen, [m for m in strange if m != b"quit"]) or (b"quit" in strange and b"half done" not in seen.result)
+    return in_result(seen, [m for m in strange if m != b"quit"]) or (
+        b"quit" in strange and b"half done" not in seen.result
+    )

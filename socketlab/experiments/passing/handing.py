@@ -106,7 +106,9 @@ class Handing:
         if not self.received:
             return f"recvmsg() had no room for a descriptor, and said MSG_CTRUNC: {self._lost(self.sent)}"
         lost = self.sent - self.received
-        own = "inherited by the programs that it starts" if self.inheritable else "kept from the programs that it starts"
+        own = (
+            "inherited by the programs that it starts" if self.inheritable else "kept from the programs that it starts"
+        )
         words = f"recvmsg() returned {_numbers(self.received)}, {own}."
         if lost:
             return f"{words} There was room for {self.room}: MSG_CTRUNC, and {self._lost(lost)}"
@@ -152,8 +154,8 @@ def _steps(plan: Handing) -> Generator[tuple[float | None, Handing], None, None]
     with ExitStack() as stack:
         pairs = [socket.socketpair() for _ in range(plan.sent)]
         for pair in pairs:
-            for end in pair:
-                stack.callback(end.close)
+            for sock in pair:
+                stack.callback(sock.close)
         ours, theirs = socket.socketpair()
         stack.callback(ours.close)
         with theirs:
@@ -180,7 +182,8 @@ def _steps(plan: Handing) -> Generator[tuple[float | None, Handing], None, None]
                     raise RuntimeError("the other process ended without an answer")
                 yield 0.5, _with(plan, stages)
                 continue
-            piece = os.read(other.stdout.fileno(), 4096)  # type: ignore[union-attr]
+            assert other.stdout is not None
+            piece = os.read(other.stdout.fileno(), 4096)
             if not piece:
                 raise RuntimeError("the other process ended without an answer")
             answer += piece
@@ -212,7 +215,8 @@ def _tell(other: subprocess.Popen[bytes]) -> None:
 
 
 def _more(other: subprocess.Popen[bytes], seconds: float) -> bool:
-    return bool(select.select([other.stdout], [], [], seconds)[0])
+    assert other.stdout is not None
+    return bool(select.select([other.stdout.fileno()], [], [], seconds)[0])
 
 
 def _end(other: subprocess.Popen[bytes]) -> None:
