@@ -69,7 +69,7 @@ def hand_over_picture(result: Handing) -> str:
     rows = []
     for place in _PLACES:
         cells = "".join(f"<td>{_chips(stages.get(name, ()), place)}</td>" for name in STAGES)
-        rows.append(f"<tr><td><b>{place}</b></td>{cells}</tr>")
+        rows.append(f"<tr><td class='sl-tight'><b>{place}</b></td>{cells}</tr>")
     return f"<table class='sl'><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
 

@@ -458,7 +458,7 @@ def numbers_in(result: object) -> int:
 def take_kept(seen: Seen) -> str | None:
     if seen.facts.get("allowed", True) or not seen.facts.get("open"):
         return None
-    return "It raised ValueError and left what had found room open: its caller never got the numbers, so nobody closes."
+    return "It raised ValueError and left what had found room open: nobody has the numbers, so nobody closes them."
 
 
 @take_fds.misconception("other-error", advice="Raise ValueError for too many.")
