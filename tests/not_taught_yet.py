@@ -4,18 +4,6 @@ A name that a cell runs must leave it; so must the names of a notebook once it i
 """
 
 COMING: dict[int, list[str]] = {
-    22: [
-        "CMSG_LEN",
-        "CMSG_SPACE",
-        "dup",
-        "fromfd",
-        "recv_fds",
-        "send_fds",
-        "socket.get_inheritable",
-        "socket.recvmsg",
-        "socket.recvmsg_into",
-        "socket.set_inheritable",
-    ],
     23: ["socket.sendfile"],
     26: ["fromshare", "socket.ioctl", "socket.sendmsg_afalg", "socket.share"],
 }
@@ -26,4 +14,4 @@ NOT_TAUGHT_YET = {f"socket.{name}": number for number, names in COMING.items() f
 ELSEWHERE = {"socket.fromshare": "Windows", "socket.socket.ioctl": "Windows", "socket.socket.share": "Windows"}
 
 # Operations that an earlier lesson runs in passing: the recap of the lesson that teaches them will name them.
-RECAP_TO_COME = {"socket.socket.dup": 22, "socket.SocketType": 26}
+RECAP_TO_COME = {"socket.SocketType": 26}

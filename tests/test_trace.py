@@ -654,6 +654,21 @@ class TestEachCall:
         assert b"".join(sent) == b"hello"
         assert any("SCM_RIGHTS with 1 descriptor" in event.asked for event in t.events)
 
+    def test_an_end_that_two_objects_hold_comes_with_the_last_close(self) -> None:
+        with trace() as t:
+            left, right = socket.socketpair()
+            with right:
+                copy = left.dup()
+                left.close()
+                copy.sendall(b"still here")
+                copy.close()
+                receive(right, 10)
+                assert right.recv(1) == b""
+        first, last = (event.number for event in t.events if event.call == "close" and event.end.name == "left")
+        (end,) = (event for event in t.events if event.direction == "in" and event.size == 0)
+        assert last in end.after
+        assert first not in end.after
+
 
 class TestWhatIsLeftOut:
     def test_a_loops_wake_up(self) -> None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .doors.rebinding import Rebind, rebind
     from .doors.splitting import ReuseportSplit, draw_reuseport_split, recorded_split, reuseport_split
     from .doors.states import States, draw_states, follow_states
+    from .passing.handing import Handing, hand_over
     from .payload import RoundTripsByPayload, draw_round_trips_by_payload, round_trips_by_payload
     from .running import Steps, run
     from .streams.both_ends import both_ends
@@ -54,6 +55,7 @@ __all__ = [
     "DatagramLoss",
     "Depths",
     "Drip",
+    "Handing",
     "LatencyByClients",
     "LinkProbe",
     "ListenQueue",
@@ -107,6 +109,7 @@ __all__ = [
     "drip",
     "eyeballs_race",
     "follow_states",
+    "hand_over",
     "latency_by_clients",
     "link_probe",
     "listen_queue",
@@ -241,6 +244,10 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "SmallWrites",
         "draw_small_writes",
         "small_writes",
+    ),
+    "passing.handing": (
+        "Handing",
+        "hand_over",
     ),
     "payload": (
         "RoundTripsByPayload",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .family import FamilyPanel
     from .framing import FramingPanel
     from .group import GroupPanel
+    from .hand_over import HandOverPanel
     from .inside_tcp import InsideTcpPanel
     from .link import LinkPanel
     from .lookup import LookupPanel
@@ -44,6 +45,7 @@ __all__ = [
     "FamilyPanel",
     "FramingPanel",
     "GroupPanel",
+    "HandOverPanel",
     "InsideTcpPanel",
     "LinkPanel",
     "LookupPanel",
@@ -69,6 +71,7 @@ _HOME = {
     "FamilyPanel": "family",
     "FramingPanel": "framing",
     "GroupPanel": "group",
+    "HandOverPanel": "hand_over",
     "InsideTcpPanel": "inside_tcp",
     "LinkPanel": "link",
     "LookupPanel": "lookup",

@@ -233,6 +233,15 @@ def try_rebind(page: Page, panel: Any) -> None:
     expect(panel).to_contain_text("and this one lives")
 
 
+def try_hand_over(page: Page, panel: Any) -> None:
+    press(panel, "Run")
+    expect(panel).to_contain_text("The numbers are its own, the sockets are the same.")
+    panel.get_by_label("Received by").select_option("recv()")
+    expect(panel).to_contain_text("the kernel has closed all of the 2 sockets for good")
+    panel.get_by_label("this process closes its own").uncheck()
+    expect(panel).to_contain_text("all of the 2 sockets stay here alone")
+
+
 def try_group(page: Page, panel: Any) -> None:
     press(panel, "Send")
     expect(panel).to_contain_text("Message 1 reached A and B.")
@@ -259,6 +268,7 @@ TRIES_OF_THE_COURSE = {
     "Look it up: operations": try_lookup,
     "Starting again": try_rebind,
     "Join and leave": try_group,
+    "Handing over": try_hand_over,
 }
 
 

@@ -1,0 +1,1 @@
+"""What one process hands to another: descriptors in control data."""
