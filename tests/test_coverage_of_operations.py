@@ -148,6 +148,15 @@ await asyncio.get_running_loop().sock_sendall(pair[0], b'x')""",
         SOCKET | {"socket.socket.setblocking", "asyncio.AbstractEventLoop", "asyncio.AbstractEventLoop.sock_sendall"},
     ),
     "top-level await": ("import asyncio\nawait asyncio.sleep(0)\nsocket.ntohs(1)", {"socket.ntohs"}),
+    "a coroutine that a task runs": (
+        "import asyncio\nasyncio.Task(asyncio.open_connection('127.0.0.1', 1)).cancel()",
+        {"asyncio.open_connection"},
+    ),
+    "a setting of a class": (
+        "import socketserver\nsocketserver.UDPServer.max_packet_size",
+        {"socketserver.BaseServer", "socketserver.TCPServer", "socketserver.UDPServer"}
+        | {"socketserver.UDPServer.max_packet_size"},
+    ),
     "after an error": ("1 / 0", set()),
     "a comment": ("# socket.gethostname()", set()),
     "a string": ("'socket.gethostname()'", set()),

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import inspect
 import sys
 import threading
 from enum import Enum, EnumMeta
@@ -34,7 +35,7 @@ for _name, _function in FUNCTIONS.items():
         BY_CODE[_function.__code__] = _name
 ENUMS = {value: name for name, value in CLASSES.items() if issubclass(value, Enum)}
 IO_METHODS = {value.__code__ for value in vars(CLASSES["socket.SocketIO"]).values() if hasattr(value, "__code__")}
-NOTE, NOTE_CLASS = "__note_attribute__", "__note_class__"
+NOTE, NOTE_CALLED, NOTE_CLASS = "__note_attribute__", "__note_called__", "__note_class__"
 THREAD = threading.local()
 
 
@@ -156,15 +157,15 @@ def watch_exceptions(frame: FrameType, event: str, argument: Any) -> Any:
 
 
 class Noting(ast.NodeTransformer):
-    """`x.name`, where it is not called, becomes a call of `note_attribute`, which returns it; a setting gets one behind
-    it; a class is shown to `note_class`."""
+    """`x.name` becomes a call of `note_attribute`, or of `note_called` where it is called, which return it; a setting
+    gets one behind it; a class is shown to `note_class`."""
 
     def __init__(self) -> None:
         self.shorts = {short for _, short in MEMBERS.values()}
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        if isinstance(node.func, ast.Attribute):
-            node.func.value = self.visit(node.func.value)
+        if isinstance(node.func, ast.Attribute) and not node.func.attr.startswith("__"):
+            node.func = ast.copy_location(noting(self.visit(node.func.value), node.func.attr, NOTE_CALLED), node)
         else:
             node.func = self.visit(node.func)
         node.args = [self.visit(argument) for argument in node.args]
@@ -186,7 +187,8 @@ class Noting(ast.NodeTransformer):
     def with_note(self, node: ast.stmt, targets: list[ast.expr]) -> Any:
         self.generic_visit(node)
         notes = []
-        for target in targets:
+        parts = [part for target in targets for part in getattr(target, "elts", [target])]  # a, b = …
+        for target in parts:
             if isinstance(target, ast.Attribute) and target.attr in self.shorts and isinstance(target.value, ast.Name):
                 again = ast.Name(target.value.id, ast.Load())
                 notes.append(ast.copy_location(ast.Expr(noting(again, target.attr)), node))
@@ -202,25 +204,42 @@ class Noting(ast.NodeTransformer):
         return ast.fix_missing_locations(done) if isinstance(node, ast.Module) else done
 
 
-def noting(value: ast.expr, short: str) -> ast.Call:
-    return ast.Call(ast.Name(NOTE, ast.Load()), [value, ast.Constant(short)], [])
+def noting(value: ast.expr, short: str, note: str = NOTE) -> ast.Call:
+    return ast.Call(ast.Name(note, ast.Load()), [value, ast.Constant(short)], [])
+
+
+def note_called(thing: Any, short: str) -> Any:
+    """Of a coroutine function: what it returns may be run by a task, in whose frames no cell is."""
+    method = getattr(thing, short)
+    if inspect.iscoroutinefunction(method):
+        note_member(kind_of(thing), short)
+        SEEN.update(BY_VALUE.get(method, ()))
+    return method
 
 
 def note_attribute(thing: Any, short: str) -> Any:
     value = getattr(thing, short)
     if isinstance(thing, EnumMeta):
         SEEN.update({ENUMS[thing]} if thing in ENUMS and isinstance(value, thing) else ())
-    elif not isinstance(thing, type) and not callable(getattr(type(thing), short, None)):
+    elif isinstance(thing, type):
+        note_setting(thing, short)
+    else:
         if isinstance(thing, tuple):  # a field
             note_made(type(thing))
-        note_member(type(thing), short)
+        note_setting(type(thing), short)
     return value
 
 
+def note_setting(kind: type, short: str) -> None:
+    """A member that is there to be read or set, which methods are not; a class may be."""
+    value = getattr(kind, short, None)
+    if not callable(value) or isinstance(value, type):
+        note_member(kind, short)
+
+
 def note_class(made: type) -> type:
-    for short, value in vars(made).items():
-        if not callable(value):
-            note_member(made, short)
+    for short in vars(made):
+        note_setting(made, short)
     return made
 
 
@@ -234,6 +253,7 @@ def start() -> None:
     shell = get_ipython()
     assert shell is not None, "cells are compiled by IPython"
     setattr(builtins, NOTE, note_attribute)
+    setattr(builtins, NOTE_CALLED, note_called)
     setattr(builtins, NOTE_CLASS, note_class)
     shell.ast_transformers.append(Noting())
     sys.addaudithook(watch_hosts.watch)
