@@ -63,9 +63,8 @@ def lessons_of(operation: str) -> list[Path]:
 
 
 def operations() -> list[Entry]:
-    """One for each operation of this Python and of those that the index knew before: another Python may have more."""
-    known = json.loads(INDEX.read_text(encoding="utf-8"))["operations"] if INDEX.exists() else []
-    return [operation(name) for name in sorted({*public_names(), *(row[0] for row in known)}, key=_place_in_line)]
+    """One for each operation of this Python, and for those of others that operations.md has: the index is for all."""
+    return [operation(name) for name in sorted({*public_names(), *_written()}, key=_place_in_line)]
 
 
 def _place_in_line(operation: str) -> tuple[int, bool, str]:
