@@ -16,7 +16,6 @@ COMING: dict[int, list[str]] = {
         "socket.recvmsg_into",
         "socket.set_inheritable",
     ],
-    23: ["socket.sendfile"],
     26: ["fromshare", "socket.ioctl", "socket.sendmsg_afalg", "socket.share"],
 }
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .addresses.race import Race, draw_eyeballs_race, eyeballs_race, recorded_race
+    from .buffers.copies import FastPaths, draw_fast_paths, fast_paths
     from .buffers.granted import AskedAndGranted, asked_and_granted, draw_asked_and_granted
     from .buffers.queues import Depths, QueueDepth, draw_queue_depth, queue_depth, watching
     from .buffers.sizes import ThroughputByBuffer, draw_throughput_by_buffer, throughput_by_buffer
@@ -54,6 +55,7 @@ __all__ = [
     "DatagramLoss",
     "Depths",
     "Drip",
+    "FastPaths",
     "LatencyByClients",
     "LinkProbe",
     "ListenQueue",
@@ -86,6 +88,7 @@ __all__ = [
     "draw_datagram_loss",
     "draw_drip",
     "draw_eyeballs_race",
+    "draw_fast_paths",
     "draw_latency_by_clients",
     "draw_link_probe",
     "draw_listen_queue",
@@ -106,6 +109,7 @@ __all__ = [
     "draw_who_got_what",
     "drip",
     "eyeballs_race",
+    "fast_paths",
     "follow_states",
     "latency_by_clients",
     "link_probe",
@@ -143,6 +147,11 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "draw_eyeballs_race",
         "eyeballs_race",
         "recorded_race",
+    ),
+    "buffers.copies": (
+        "FastPaths",
+        "draw_fast_paths",
+        "fast_paths",
     ),
     "buffers.granted": (
         "AskedAndGranted",

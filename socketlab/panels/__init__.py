@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .concurrency import ConcurrencyPanel
     from .drip import DripPanel
     from .family import FamilyPanel
+    from .fast_paths import FastPathsPanel
     from .framing import FramingPanel
     from .group import GroupPanel
     from .inside_tcp import InsideTcpPanel
@@ -41,6 +42,7 @@ __all__ = [
     "ConcurrencyPanel",
     "DripPanel",
     "FamilyPanel",
+    "FastPathsPanel",
     "FramingPanel",
     "GroupPanel",
     "InsideTcpPanel",
@@ -65,6 +67,7 @@ _HOME = {
     "ConcurrencyPanel": "concurrency",
     "DripPanel": "drip",
     "FamilyPanel": "family",
+    "FastPathsPanel": "fast_paths",
     "FramingPanel": "framing",
     "GroupPanel": "group",
     "InsideTcpPanel": "inside_tcp",
