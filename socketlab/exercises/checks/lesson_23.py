@@ -556,7 +556,9 @@ def one_cut(seen: Seen) -> str | None:
 
 @answer_one.misconception("no-room", advice="Give recvmsg a second number: room for the ancillary data, say 1024.")
 def one_room(seen: Seen) -> str | None:
-    lost = seen.raised(IndexError, NameError, StopIteration, KeyError, ValueError) and not seen.facts.get("more")
+    lost = seen.raised(IndexError, UnboundLocalError, StopIteration, KeyError, ValueError) and not seen.facts.get(
+        "more"
+    )
     if not lost or not seen.made("recvmsg"):
         return None
     return "The list of ancillary data was empty: recvmsg(size) has no room for any."
