@@ -291,6 +291,7 @@ def some_shorter(seen: Seen) -> str | None:
 def some_for_ever(seen: Seen) -> str | None:
     if not seen.facts.get("shorter") or not seen.timed_out:
         return None
+    seen.line = ""  # a quick loop of two lines or more: in which of them it is found is chance
     return "os.sendfile returns 0 at the end of the file, again and again, and its loop waits for more."
 
 
