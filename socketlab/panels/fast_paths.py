@@ -6,9 +6,11 @@ curves of the lesson come to be point by point.
 
 from __future__ import annotations
 
+import math
+
 import ipywidgets as widgets
 
-from ..experiments.buffers.copies import RECEIVING, SENDING, SIZES, FastPaths, WayOfBytes, fast_paths_steps
+from ..experiments.buffers.copies import RECEIVING, SENDING, FastPaths, WayOfBytes, fast_paths_steps
 from ..experiments.running import Steps
 from ..measure.timing import bytes_text
 from .drawing.chart import Mark, Series, chart
@@ -19,8 +21,9 @@ from .experiment import ExperimentPanel
 ROUNDS = 7  # samples of a way, by turns; the median of them is a point
 _SIDES = {"sending a file": SENDING, "receiving": RECEIVING}
 _SLIDER = tuple(2**n for n in range(6, 21))  # bytes: 64 to 1 MiB
-_X = Axis("bytes of each call", bytes_text, low=SIZES[0] / 1.5, high=SIZES[-1] * 1.5, log=True)
-_Y = Axis("bytes per second of work", lambda rate: f"{bytes_text(rate)}/s", low=2.0**22, high=2.0**36, log=True)
+# Powers of two: a logarithmic axis of the chart has its ticks at powers of ten, where bytes have no round names.
+_X = Axis("bytes of each call", lambda power: bytes_text(2**power), low=5.5, high=20.5)
+_Y = Axis("bytes per second of work", lambda power: f"{bytes_text(2**power)}/s", low=22.0, high=36.0)
 
 
 class FastPathsPanel(ExperimentPanel):
@@ -64,7 +67,7 @@ class FastPathsPanel(ExperimentPanel):
         dots = [(size, rate) for way in result.ways for size, rate in _line(known, way)]
         series.append(Series("measured", dots, "dots", "#8c8c8c"))
         (size,) = result.sizes
-        return chart(series, x=_X, y=_Y, marks=[Mark(float(size), bytes_text(size))], height=280)
+        return chart(series, x=_X, y=_Y, marks=[Mark(math.log2(size), bytes_text(size))], height=280)
 
     def finding(self, result: FastPaths) -> str:
         if not any(way.points for way in result.ways):
@@ -76,4 +79,5 @@ class FastPathsPanel(ExperimentPanel):
 
 
 def _line(known: dict[tuple[str, int], float], way: WayOfBytes) -> list[tuple[float, float | None]]:
-    return sorted((float(size), rate) for (name, size), rate in known.items() if name == way.name)
+    found = sorted((size, rate) for (name, size), rate in known.items() if name == way.name and rate > 0)
+    return [(math.log2(size), math.log2(rate)) for size, rate in found]
