@@ -4,7 +4,6 @@ A name that a cell runs must leave it; so must the names of a notebook once it i
 """
 
 COMING: dict[int, list[str]] = {
-    23: ["socket.sendfile"],
     26: ["fromshare", "socket.ioctl", "socket.sendmsg_afalg", "socket.share"],
 }
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .addresses.race import Race, draw_eyeballs_race, eyeballs_race, recorded_race
+    from .buffers.copies import FastPaths, draw_fast_paths, fast_paths
     from .buffers.granted import AskedAndGranted, asked_and_granted, draw_asked_and_granted
     from .buffers.queues import Depths, QueueDepth, draw_queue_depth, queue_depth, watching
     from .buffers.sizes import ThroughputByBuffer, draw_throughput_by_buffer, throughput_by_buffer
@@ -56,6 +57,7 @@ __all__ = [
     "Depths",
     "Drip",
     "Handing",
+    "FastPaths",
     "LatencyByClients",
     "LinkProbe",
     "ListenQueue",
@@ -88,6 +90,7 @@ __all__ = [
     "draw_datagram_loss",
     "draw_drip",
     "draw_eyeballs_race",
+    "draw_fast_paths",
     "draw_latency_by_clients",
     "draw_link_probe",
     "draw_listen_queue",
@@ -108,6 +111,7 @@ __all__ = [
     "draw_who_got_what",
     "drip",
     "eyeballs_race",
+    "fast_paths",
     "follow_states",
     "hand_over",
     "latency_by_clients",
@@ -146,6 +150,11 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "draw_eyeballs_race",
         "eyeballs_race",
         "recorded_race",
+    ),
+    "buffers.copies": (
+        "FastPaths",
+        "draw_fast_paths",
+        "fast_paths",
     ),
     "buffers.granted": (
         "AskedAndGranted",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .affinity import one_cpu
     from .descriptors import Life, follow_descriptors
     from .octets import byte_grid
+    from .outcomes import outcome, peak_memory
     from .plots import Picture, distribution, figure, lanes
     from .socket_rows import SocketRow
     from .socket_table import Sockets, netstat
@@ -45,6 +46,8 @@ __all__ = [
     "measure",
     "netstat",
     "one_cpu",
+    "outcome",
+    "peak_memory",
     "round_trips",
     "seconds_text",
     "tcp_info",
@@ -56,6 +59,7 @@ _ROOMS = {
     "affinity": ("one_cpu",),
     "descriptors": ("Life", "follow_descriptors"),
     "octets": ("byte_grid",),
+    "outcomes": ("outcome", "peak_memory"),
     "plots": ("Picture", "distribution", "figure", "lanes"),
     "socket_rows": ("SocketRow",),
     "socket_table": ("Sockets", "netstat"),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .concurrency import ConcurrencyPanel
     from .drip import DripPanel
     from .family import FamilyPanel
+    from .fast_paths import FastPathsPanel
     from .framing import FramingPanel
     from .group import GroupPanel
     from .hand_over import HandOverPanel
@@ -43,6 +44,7 @@ __all__ = [
     "ConcurrencyPanel",
     "DripPanel",
     "FamilyPanel",
+    "FastPathsPanel",
     "FramingPanel",
     "GroupPanel",
     "HandOverPanel",
@@ -69,6 +71,7 @@ _HOME = {
     "ConcurrencyPanel": "concurrency",
     "DripPanel": "drip",
     "FamilyPanel": "family",
+    "FastPathsPanel": "fast_paths",
     "FramingPanel": "framing",
     "GroupPanel": "group",
     "HandOverPanel": "hand_over",

@@ -13,6 +13,7 @@ slot `operation` holds a `Special`, which is the operation with it.
 from __future__ import annotations
 
 import socket
+import sys
 from functools import lru_cache
 from typing import Any
 
@@ -87,6 +88,8 @@ def short(value: Any, most: int = 40) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
+#: An option of Linux for IPv4 that not each Python has a name for: a ladder reads the same on all of them.
+_UNNAMED = {8: "IP_PKTINFO"} if sys.platform == "linux" else {}
 _OF_OTHERS = ("SO_J1939_", "SO_VM_", "SO_BTH_", "SO_HCI_", "SO_L2CAP_", "SO_RFCOMM_")  # of levels of their own
 
 
@@ -103,6 +106,8 @@ def _option_name(level: int, number: int) -> str:
         for name in sorted(vars(socket)):
             if name.startswith(prefix) and not name.startswith(_OF_OTHERS) and getattr(socket, name) == number:
                 return name
+    if level == getattr(socket, "IPPROTO_IP", 0) and number in _UNNAMED:
+        return _UNNAMED[number]
     return f"level {level}, option {number}"
 
 
