@@ -1,27 +1,29 @@
-"""Every public operation of `socket` is run by a cell of some notebook, or stands in the table of those to come."""
+"""Every public operation of Python's network modules is run by a cell of some notebook: seen by the interpreter."""
 
 from __future__ import annotations
 
 import json
-import re
-import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from not_taught_yet import ELSEWHERE, NOT_TAUGHT_YET, RECAP_TO_COME
 from operations import Run, run_cells, run_notebook
 
 from socketlab.lookup.names import public_names
-from tools.notebooks import all_notebooks
+from socketlab.probe import probe
+from tools.notebooks import all_notebooks, is_solution
 from tools.recap import TABLES, names, rows
 
-LAST_NOTEBOOK = 27
+# Operation → what the machine must have for it, by its name in the passport. Notebook 26 shows the probe.
+NEEDS = {"socket.socket.sendmsg_afalg": "AF_ALG"}
 
 
 @pytest.fixture(scope="module")
 def runs() -> dict[str, Run]:
-    """Every lesson, run once. Solutions do not count: the lesson has to show it."""
-    return {path.name: run_notebook(path) for path in all_notebooks() if path.parent.name != "solutions"}
+    """Every lesson, run once, two at a time. Solutions do not count: the lesson has to show it."""
+    lessons = [path for path in all_notebooks() if not is_solution(path)]
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip((path.name for path in lessons), pool.map(run_notebook, lessons), strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -33,16 +35,14 @@ def where(runs: dict[str, Run]) -> dict[str, list[str]]:
 class TestTheCourse:
     """The notebooks of this repository."""
 
-    def test_every_operation_is_run_or_in_the_table(self, where: dict[str, list[str]]) -> None:
-        missing = sorted(name for name, found in where.items() if not found and name not in NOT_TAUGHT_YET)
-        assert not missing, f"no cell runs these, and tests/not_taught_yet.py does not promise them: {missing}"
-
-    def test_table_holds_nothing_that_is_run(self, where: dict[str, list[str]]) -> None:
-        stale = {name: where[name] for name in NOT_TAUGHT_YET if where.get(name)}
-        assert not stale, f"these are run now, take them out of tests/not_taught_yet.py: {stale}"
+    def test_every_operation_is_run(self, where: dict[str, list[str]]) -> None:
+        passport = probe()
+        lacking = {name for name, need in NEEDS.items() if not passport.works(need)}
+        missing = sorted(name for name, found in where.items() if not found and name not in lacking)
+        assert not missing, f"no cell runs these: {missing}"
 
     def test_a_recap_names_it(self, where: dict[str, list[str]]) -> None:
-        """What lessons run stands in the recap of one that runs it."""
+        """Of what lessons run, operations of `socket` stand in the recap of one of them; the index has all others."""
         named = {
             path.name: {name for row in rows(path)[1:] for name in names(row[0])}
             for path in all_notebooks()
@@ -51,26 +51,14 @@ class TestTheCourse:
         missing = {
             name: found
             for name, found in where.items()
-            if found and not any(name.rpartition(".")[2] in named.get(lesson, ()) for lesson in found)
+            if found
+            and name.startswith("socket.")
+            and not any(name.rpartition(".")[2] in named.get(lesson, ()) for lesson in found)
         }
-        unexpected = {name: found for name, found in missing.items() if name not in RECAP_TO_COME}
-        assert not unexpected, f"no recap (tools/recaps) names these: {unexpected}"
-        stale = set(RECAP_TO_COME) - set(missing)
-        assert not stale, f"a recap names these now, take them out of tests/not_taught_yet.py: {stale}"
+        assert not missing, f"no recap (tools/recaps) names these: {missing}"
 
     def test_nothing_leaves_this_machine(self, runs: dict[str, Run]) -> None:
         assert not {title: sorted(run.hosts) for title, run in runs.items() if run.hosts}
-
-    def test_table_promises_only_notebooks_to_come(self) -> None:
-        written = {int(path.name[:2]) for path in all_notebooks() if re.match(r"\d\d_", path.name)}
-        broken = {name: number for name, number in NOT_TAUGHT_YET.items() if number in written}
-        assert not broken, f"these notebooks are written, and do not run what the table says they will: {broken}"
-        assert all(0 <= number <= LAST_NOTEBOOK for number in NOT_TAUGHT_YET.values())
-
-    @pytest.mark.skipif(sys.platform != "linux", reason="the table describes Linux")
-    def test_table_names_exist(self) -> None:
-        unknown = sorted(set(NOT_TAUGHT_YET) - set(public_names()) - set(ELSEWHERE))
-        assert not unknown, f"this Python's socket module has no such names: {unknown}"
 
 
 SOCKET = {"socket.socket", "socket.SocketType"}  # whoever uses an object uses its class
@@ -238,7 +226,10 @@ class TestWhatCounts:
 
 
 def test_names_are_operations() -> None:
-    names = public_names()
-    assert {"socket.socket", "socket.create_server", "socket.socket.recv_into", "socket.socket.timeout"} <= set(names)
-    assert not {"socket.IntEnum", "socket.AF_INET", "socket.CAPI", "socket.os"} & set(names)
-    assert len(names) >= 80
+    names = set(public_names())
+    assert {"socket.socket", "socket.create_server", "socket.socket.recv_into", "socket.socket.timeout"} <= names
+    assert {"select.select", "selectors.BaseSelector.register", "socketserver.BaseServer.shutdown"} <= names
+    assert {"ssl.SSLContext.wrap_socket", "asyncio.StreamWriter.drain", "asyncio.AbstractEventLoop.sock_recv"} <= names
+    assert not {"socket.IntEnum", "socket.AF_INET", "socket.CAPI", "socket.os", "ssl.socket", "selectors.math"} & names
+    assert not {"asyncio.run", "asyncio.AbstractEventLoop.call_later", "socketserver.TCPServer.__init__"} & names
+    assert len(names) >= 380
