@@ -303,7 +303,7 @@ async def does_not_await_the_handler(listener: socket.socket, handle: Handle, gr
 
 @mutant("serve", "not-async")
 def begins_and_returns(listener: socket.socket, handle: Handle, grace: float) -> None:
-    asyncio.ensure_future(only_serve_forever(listener, handle, grace))
+    asyncio.ensure_future(only_serve_forever(listener, handle, grace))  # noqa: RUF006
 
 
 @unusual("serve")

@@ -188,7 +188,7 @@ serve = Exercise(
     "serve",
     lesson=LESSON,
     wants="serve(listener, handle, grace)",
-    task="Await `handle(reader, writer)` for each client, until cancelled; then finish, or abort after `grace` seconds.",
+    task="Await `handle(reader, writer)` for each client, until cancelled; then finish, or abort after a while.",
     hints=(
         "`asyncio.start_server(function, sock=listener)` runs a task for each client. What does it know of them?",
         "Give it a function of your own around `handle`: it notes its task and its writer, and closes in a `finally`.",
