@@ -79,10 +79,7 @@ class WriteBufferPanel(ExperimentPanel):
             ],
             x=_TIME,
             y=Axis(f"in the write buffer ({unit})", low=0, high=top),
-            levels=[
-                Level(mark / size, f"{name}-water mark: {mark:,} bytes")
-                for name, mark in zip(("low", "high"), result.marks, strict=True)
-            ],
+            levels=_levels(result.marks, size, top),
             newest_first=True,
             height=_HEIGHT,
         )
@@ -98,6 +95,14 @@ class WriteBufferPanel(ExperimentPanel):
             return f"pause_writing() came {since} ago, and nobody heeds it: {size} in the write buffer."
         pauses = count(result.pauses, "pause")
         return f"{size} in the write buffer, at most {largest} so far; {pauses}."
+
+
+def _levels(marks: tuple[int, int], size: int, top: float) -> list[Level]:
+    """Both marks, or one line for both where they lie too close together to be told apart."""
+    low, high = marks
+    if (high - low) / size < top / 9:
+        return [Level(high / size, f"high-water mark: {high:,} bytes, low: {low:,}")]
+    return [Level(low / size, f"low-water mark: {low:,} bytes"), Level(high / size, f"high-water mark: {high:,} bytes")]
 
 
 def _slider(name: str, value: int, tip: str) -> Any:
