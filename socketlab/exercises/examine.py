@@ -28,7 +28,10 @@ def examine(exercise: Exercise, answer: Any) -> Verdict | None:
     if inspect.isfunction(answer) and _is_stub(answer):
         return Verdict(exercise.name, NOT_ATTEMPTED, names)
     runs = answer if inspect.isroutine(answer) or isinstance(answer, (type, functools.partial)) else answer.__call__
-    if (inspect.iscoroutinefunction(runs) and not exercise.awaits) or inspect.isasyncgenfunction(runs):
+    if exercise.awaits and inspect.isasyncgenfunction(runs):
+        cause = "An `async def` with a `yield` makes a generator, which nobody can await."
+        return wrong("generator", "an asynchronous generator", cause, "Use `return` for what it has found.")
+    if not exercise.awaits and (inspect.iscoroutinefunction(runs) or inspect.isasyncgenfunction(runs)):
         cause = "An `async def` returns a coroutine when it is called, and runs nothing."
         return wrong("coroutine", "a coroutine function", cause, "Write an ordinary `def`; it may call asyncio.run().")
     if inspect.isgeneratorfunction(runs) and not exercise.yields:
