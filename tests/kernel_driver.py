@@ -107,7 +107,8 @@ class Outcome(NamedTuple):
 
     @property
     def interrupted(self) -> bool:
-        return self.status == "lost" or self.error.startswith("KeyboardInterrupt")
+        # A cell with `await` at the top is a task, which ipykernel cancels (`_cancel_on_sigint` in its ipkernel.py).
+        return self.status == "lost" or self.error.startswith(("KeyboardInterrupt", "CancelledError"))
 
 
 class State(NamedTuple):

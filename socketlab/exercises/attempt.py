@@ -65,7 +65,7 @@ class Attempt:
 
     def call(self, *arguments: Any, **named: Any) -> Any:
         """Call the answer and return what it returns. What it raises ends the scenario."""
-        self._before = _sockets()
+        self._before = open_sockets()
         return self._must_return(self.wants, self.function, arguments, named)
 
     def then(self, wants: str, part: Callable[..., Any], *arguments: Any) -> Any:
@@ -84,14 +84,14 @@ class Attempt:
         try:
             result = self._call(function, arguments, named)
         except BaseException as exc:
-            self.seen.came = _raised(exc)
+            self.seen.came = told(exc)
             raise Raised from exc
         self.seen.expected = expected
         return result
 
     def raises(self, kinds: type[BaseException] | tuple[type[BaseException], ...], *arguments: Any) -> BaseException:
         """Call the answer, which has to raise one of `kinds`, and return the exception."""
-        self._before = _sockets()
+        self._before = open_sockets()
         return self._must_raise(kinds, self.function, arguments)
 
     def then_raises(
@@ -115,7 +115,7 @@ class Attempt:
             self.seen.expected, self.seen.error = "", None
             return exc
         except BaseException as exc:
-            self.seen.came = _raised(exc)
+            self.seen.came = told(exc)
             raise Raised from exc
         raise Unmet(f"it raises {names}", f"it returned {shown(result)}")
 
@@ -133,7 +133,7 @@ class Attempt:
             self.spans[-1] = (self.spans[-1][0], self.clock())
             kept = {sock.fileno() for sock in _sockets_in(seen.result)}
             # The other ends of its connections are open in this process too, where a server beside has them.
-            seen.left_open = sum(_is_left(fd, self._served) for fd in _sockets() - self._before - kept)
+            seen.left_open = sum(_is_left(fd, self._served) for fd in open_sockets() - self._before - kept)
         return result
 
     # -- what has to be so -----------------------------------------------------------------------------------------
@@ -282,11 +282,12 @@ def is_waiting(listener: socket.socket, seconds: float) -> bool:
     return bool(select.select([listener], [], [], seconds)[0])
 
 
-def _raised(error: BaseException) -> str:
+def told(error: BaseException) -> str:
+    """What came, where an answer has raised."""
     return f"it raised {words_of(error)}"
 
 
-def _sockets() -> set[int]:
+def open_sockets() -> set[int]:
     """The descriptors of this process that are sockets; none where the system does not list them."""
     try:
         numbers: Iterable[int] = map(int, os.listdir("/proc/self/fd"))

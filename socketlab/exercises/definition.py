@@ -52,7 +52,8 @@ class Exercise:
     """One exercise: what is wanted, how it is tried, and which mistakes are known.
 
     `wants` is the call as the learner has to define it, `task` the exercise in a sentence, `lesson` the notebook's
-    name without its ending, `yields` whether a generator is an answer. Raises ValueError for a signature that is none.
+    name without its ending, `yields` whether a generator is an answer, `awaits` whether a coroutine is (see `in_loop`).
+    Raises ValueError for a signature that is none.
     """
 
     def __init__(
@@ -65,13 +66,14 @@ class Exercise:
         hints: tuple[str, ...],
         deadline: float = DEADLINE,
         yields: bool = False,
+        awaits: bool = False,
     ) -> None:
         function, bracket, inside = wants.partition("(")
         if not bracket or not inside.endswith(")") or not function.isidentifier():
             raise ValueError(f"wants should be a call such as 'recv_exactly(sock, size)', not {wants!r}")
         self.name, self.lesson, self.wants, self.task, self.hints = name, lesson, wants, task, hints
         self.parameters = tuple(part.strip() for part in inside[:-1].split(",") if part.strip())
-        self.deadline, self.yields = deadline, yields
+        self.deadline, self.yields, self.awaits = deadline, yields, awaits
         self.scenarios: dict[str, Scenario] = {}
         self.misconceptions: list[Misconception] = []
 

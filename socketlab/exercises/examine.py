@@ -12,6 +12,7 @@ from .verdict import FAILED, NOT_ATTEMPTED, Verdict
 from .words import shown
 
 _NOTHING = {"RESUME", "NOP", "POP_TOP", "LOAD_CONST", "RETURN_VALUE", "RETURN_CONST", "LOAD_SMALL_INT", "NOT_TAKEN"}
+_OF_COROUTINES = {"RETURN_GENERATOR", "GEN_START", "CALL_INTRINSIC_1", "RERAISE"}  # every one of them has these
 
 
 def examine(exercise: Exercise, answer: Any) -> Verdict | None:
@@ -27,7 +28,10 @@ def examine(exercise: Exercise, answer: Any) -> Verdict | None:
     if inspect.isfunction(answer) and _is_stub(answer):
         return Verdict(exercise.name, NOT_ATTEMPTED, names)
     runs = answer if inspect.isroutine(answer) or isinstance(answer, (type, functools.partial)) else answer.__call__
-    if inspect.iscoroutinefunction(runs) or inspect.isasyncgenfunction(runs):
+    if exercise.awaits and inspect.isasyncgenfunction(runs):
+        cause = "An `async def` with a `yield` makes a generator, which nobody can await."
+        return wrong("generator", "an asynchronous generator", cause, "Use `return` for what it has found.")
+    if not exercise.awaits and (inspect.iscoroutinefunction(runs) or inspect.isasyncgenfunction(runs)):
         cause = "An `async def` returns a coroutine when it is called, and runs nothing."
         return wrong("coroutine", "a coroutine function", cause, "Write an ordinary `def`; it may call asyncio.run().")
     if inspect.isgeneratorfunction(runs) and not exercise.yields:
@@ -49,8 +53,9 @@ def examine(exercise: Exercise, answer: Any) -> Verdict | None:
 
 def _is_stub(function: Any) -> bool:
     """Whether its body does nothing: `pass`, `...` or a docstring."""
+    nothing = _NOTHING | _OF_COROUTINES if inspect.iscoroutinefunction(function) else _NOTHING
     for instruction in dis.get_instructions(function):
-        if instruction.opname not in _NOTHING:
+        if instruction.opname not in nothing:
             return False
         constant = instruction.opname in ("LOAD_CONST", "RETURN_CONST")
         if constant and instruction.argval is not None and instruction.argval is not Ellipsis:

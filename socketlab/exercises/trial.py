@@ -243,7 +243,7 @@ def _unclosed_sockets(seen: Seen) -> Iterator[None]:
         def noted(message: Any, category: Any, *rest: Any, **more: Any) -> None:
             if issubclass(category, ResourceWarning) and str(message).startswith("unclosed <socket"):
                 seen.unclosed += 1
-            else:
+            elif not str(message).startswith("unclosed transport"):  # asyncio's words have a descriptor in them
                 usual(message, category, *rest, **more)
 
         warnings.showwarning = noted

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .buffers.queues import Depths, QueueDepth, draw_queue_depth, queue_depth, watching
     from .buffers.sizes import ThroughputByBuffer, draw_throughput_by_buffer, throughput_by_buffer
     from .buffers.stall import Stall, bytes_until_stall, draw_bytes_until_stall
+    from .buffers.write_buffer import WriteBuffer, draw_write_buffer, write_buffer
     from .clients.by_clients import LatencyByClients, draw_latency_by_clients, latency_by_clients
     from .compare import draw_side_by_side, side_by_side
     from .datagrams.fates import BufferLoss, DatagramLoss, draw_datagram_loss, draw_loss_by_receive_buffer
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from .waiting.readiness import ReadinessCost, draw_readiness_cost, readiness_cost
     from .waiting.retrying import Backoff, backoff, draw_backoff
     from .waiting.slow_loop import slow_loop
+    from .waiting.task_turns import TaskTurns, draw_task_turns, task_turns
 
 __all__ = [
     "AskedAndGranted",
@@ -74,11 +76,13 @@ __all__ = [
     "States",
     "Steps",
     "SynRetries",
+    "TaskTurns",
     "TcpOverTime",
     "ThroughputByBuffer",
     "TimeWait",
     "Waiting",
     "WhoGotWhat",
+    "WriteBuffer",
     "asked_and_granted",
     "backoff",
     "both_ends",
@@ -105,10 +109,12 @@ __all__ = [
     "draw_small_writes",
     "draw_states",
     "draw_syn_retries",
+    "draw_task_turns",
     "draw_tcp_over_time",
     "draw_throughput_by_buffer",
     "draw_time_wait",
     "draw_who_got_what",
+    "draw_write_buffer",
     "drip",
     "eyeballs_race",
     "fast_paths",
@@ -135,12 +141,14 @@ __all__ = [
     "slow_loop",
     "small_writes",
     "syn_retries",
+    "task_turns",
     "tcp_over_time",
     "throughput_by_buffer",
     "time_wait",
     "watching",
     "who_got_what",
     "who_waits",
+    "write_buffer",
 ]
 
 # No module has the name of a function: importing it would put itself in the function's place here.
@@ -284,6 +292,16 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "run",
     ),
     "waiting.slow_loop": ("slow_loop",),
+    "waiting.task_turns": (
+        "TaskTurns",
+        "draw_task_turns",
+        "task_turns",
+    ),
+    "buffers.write_buffer": (
+        "WriteBuffer",
+        "draw_write_buffer",
+        "write_buffer",
+    ),
     "buffers.stall": (
         "Stall",
         "bytes_until_stall",

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .request import RequestPanel
     from .server import ServerPanel
     from .tcp_states import TcpStatesPanel
+    from .write_buffer import WriteBufferPanel
 
 __all__ = [
     "AddressPanel",
@@ -61,6 +62,7 @@ __all__ = [
     "RequestPanel",
     "ServerPanel",
     "TcpStatesPanel",
+    "WriteBufferPanel",
 ]
 
 _HOME = {
@@ -88,6 +90,7 @@ _HOME = {
     "RequestPanel": "request",
     "ServerPanel": "server",
     "TcpStatesPanel": "tcp_states",
+    "WriteBufferPanel": "write_buffer",
 }
 
 
