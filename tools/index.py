@@ -11,11 +11,11 @@ it; those that provoke it are found: their stored outputs show its number, its n
 from __future__ import annotations
 
 import ast
+import builtins
 import errno
 import json
 import os
 import re
-import socket
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -152,8 +152,8 @@ def errors() -> list[Entry]:
 def _error(name: str, said: str, what: str, cures: str) -> Entry:
     number = getattr(errno, name, None)
     pattern = rf"(?<!\w){re.escape(said.partition(': ')[2])}"
-    if hasattr(socket, name):  # their texts are the C library's
-        pattern = rf"\b{name}\b"
+    if not hasattr(builtins, name):  # a name that says it all, while the texts are a library's
+        pattern = rf"{pattern}|\b{name}\b"
     if number is not None:
         pattern = rf"\b{name}\b|\[Errno {number}\]|{re.escape(os.strerror(number))}"
         said = f"{type(OSError(number, said)).__name__}: [Errno {number}] {said}"
