@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .rebind import RebindPanel
     from .request import RequestPanel
     from .server import ServerPanel
+    from .slow_handler import SlowHandlerPanel
     from .tcp_states import TcpStatesPanel
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "RebindPanel",
     "RequestPanel",
     "ServerPanel",
+    "SlowHandlerPanel",
     "TcpStatesPanel",
 ]
 
@@ -78,6 +80,7 @@ _HOME = {
     "RebindPanel": "rebind",
     "RequestPanel": "request",
     "ServerPanel": "server",
+    "SlowHandlerPanel": "slow_handler",
     "TcpStatesPanel": "tcp_states",
 }
 

@@ -2,7 +2,8 @@
 
 Each client sends, waits for its echo, rests, and sends again, until the first one has done so as often as it is to.
 What that one says is expensive: its handler sleeps, which is what a loop must never do, and meanwhile the words of the
-others lie in the kernel's buffers, unheard.
+others lie in the kernel's buffers, unheard. Both sides are read from one trace: what the loop did, and from when to
+when each client waited for its echo.
 """
 
 from __future__ import annotations
@@ -11,19 +12,22 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 from ...interrupts import Uninterrupted
+from ...measure.spans import Span
 from ...measure.timing import Timing
-from ...trace import Trace, trace
+from ...trace import trace
+from ...trace.events import Event
 from ..running import Steps, run
 from ..wanted import seconds, whole
 from .loop_turns import LoopGantt, loop_gantt
 
 THREAD = "the loop"
+SLOW = "client 1"  # the one whose words are expensive, as the trace and its thread call it
 REST = 0.015  # seconds between an echo and the client's next message
 LONG_REST = 0.06  # the same of the slow one, so that the loop is seen without it
 LIMIT = 10.0  # seconds: every call of a client ends by then
@@ -32,18 +36,31 @@ _LOOK = 0.03  # seconds between two yields
 
 @dataclass(frozen=True, repr=False)
 class SlowLoop:
-    """`gantt` is what the loop did, `trips` the round trips of each client that has finished, the slow one first."""
+    """`gantt` is what the loop did, `trips` the round trips of each client that has finished, the slow one first.
+
+    `waits` is when each client waited for an echo, from its send to the return of its recv: a lane for each client, in
+    seconds on the same axis as `gantt`. Client 1 is the slow one.
+    """
 
     slow: float
     gantt: LoopGantt
     trips: tuple[Timing, ...] = ()
+    waits: tuple[Span, ...] = ()
+
+    @property
+    def others(self) -> tuple[float, ...]:
+        """Seconds that the quick clients waited, each time that one of them did."""
+        return tuple(wait.duration for wait in self.waits if wait.lane != SLOW)
 
     def __repr__(self) -> str:
         return f"<SlowLoop, {len(self.gantt.rows)} rows>"
 
 
-def serve_in_a_loop(listener: socket.socket, bell: socket.socket, slow: float) -> None:
-    """Echo to everybody, one turn after the other, until a byte comes from `bell`; b"slow" takes `slow` seconds."""
+def serve_in_a_loop(listener: socket.socket, bell: socket.socket, slow: float, over: threading.Event) -> None:
+    """Echo to everybody, one turn after the other, until a byte comes from `bell`; b"slow" takes `slow` seconds.
+
+    `over` ends that at once: somebody has pressed Stop.
+    """
     with selectors.DefaultSelector() as selector:
         selector.register(listener, selectors.EVENT_READ)
         selector.register(bell, selectors.EVENT_READ)
@@ -59,7 +76,7 @@ def serve_in_a_loop(listener: socket.socket, bell: socket.socket, slow: float) -
                     conn = key.fileobj  # type: ignore[assignment]
                     data = conn.recv(100)
                     if data == b"slow":
-                        time.sleep(slow)
+                        over.wait(slow)  # a sleep; in a loop nobody is there to wake it but Stop
                     if data:
                         conn.sendall(data)
                     else:
@@ -93,10 +110,12 @@ def _steps(clients: int, messages: int, slow: float) -> Steps[SlowLoop]:
         button, bell = socket.socketpair()
         stack.enter_context(button)
         stack.enter_context(bell)
-        loop = _start(serve_in_a_loop, listener, bell, slow, name=THREAD)
+        over = threading.Event()
+        loop = _start(serve_in_a_loop, listener, bell, slow, over, name=THREAD)
         # Backwards: the clients leave, then the bell rings, then the loop ends, and then the sockets close.
         stack.callback(loop.join)
         stack.callback(button.send, b"!")
+        stack.callback(over.set)
         address = listener.getsockname()
         ends = [stack.enter_context(socket.create_connection(address, timeout=LIMIT)) for _ in range(clients)]
         leaving = threading.Event()
@@ -110,11 +129,11 @@ def _steps(clients: int, messages: int, slow: float) -> Steps[SlowLoop]:
         while threads[0].is_alive():
             threads[0].join(_LOOK)
             share = (time.perf_counter() - began) / length
-            yield min(0.99, share), SlowLoop(slow, _read(seen))
+            yield min(0.99, share), _so_far(slow, seen.events)
         leaving.set()  # the others end after the echo that they wait for
         for thread in threads:
             thread.join()
-        yield 1.0, SlowLoop(slow, _read(seen), tuple(trips[number] for number in sorted(trips)))
+        yield 1.0, _so_far(slow, seen.events, tuple(trips[number] for number in sorted(trips)))
 
 
 def _start(target: Callable[..., None], *args: Any, name: str) -> threading.Thread:
@@ -156,8 +175,31 @@ def _converse(
         trips[number] = Timing(tuple(samples), f"client {number + 1}")
 
 
-def _read(seen: Trace) -> LoopGantt:
+def _so_far(slow: float, events: Sequence[Event], trips: tuple[Timing, ...] = ()) -> SlowLoop:
     try:
-        return loop_gantt(seen, thread=THREAD)
+        gantt = loop_gantt(events, thread=THREAD)
     except ValueError:  # select has not returned yet
-        return LoopGantt()
+        gantt = LoopGantt()
+    return SlowLoop(slow, gantt, trips, waits(events))
+
+
+def waits(events: Sequence[Event]) -> tuple[Span, ...]:
+    """When the clients of a trace waited: from the beginning of a sendall to the end of the recv after it.
+
+    Seconds since the loop's first select, as in its `LoopGantt`; nothing before there was one.
+    """
+    found: list[Span] = []
+    origin: int | None = None
+    asked: dict[str, int] = {}
+    for event in sorted(events, key=lambda event: event.start_ns):
+        if event.inside is not None:
+            continue
+        if event.thread == THREAD and event.call == "select" and origin is None:
+            origin = event.start_ns
+        elif event.thread.startswith("client ") and event.call == "sendall":
+            asked[event.thread] = event.start_ns
+        elif event.call == "recv" and event.thread in asked and origin is not None:
+            began = asked.pop(event.thread)
+            if event.size:  # b"" is no echo: it was told to leave
+                found.append(Span(event.thread, "", (began - origin) / 1e9, (event.end_ns - origin) / 1e9))
+    return tuple(found)
