@@ -138,11 +138,13 @@ class Talk:
         self.wrong: tuple[str, str] | None = None
         self.over = False
         self._before = set(threading.enumerate())
+        self._lock = threading.Lock()
 
     def now(self, wanted: str) -> None:
         """From now on that is what has to come next."""
-        if not self.over:
-            self.seen.expected = wanted
+        with self._lock:
+            if not self.over:
+                self.seen.expected = wanted
 
     def hears(self, who: str, sock: socket.socket, words: bytes, what: str = "") -> None:
         """`who` has to hear exactly these bytes next, `what` in words. Raises Told otherwise."""
@@ -154,11 +156,17 @@ class Talk:
             heard = b""
         if heard != words:
             self.facts["heard"] = heard
+            if len(heard) < len(words):  # somebody has closed: the answer, or what ended it?
+                until(lambda: self.seen.error is not None or self.seen.returned, SOON)
             self.unlike(wanted, "other bytes, or fewer" if what else shown(heard))
 
     def unlike(self, wanted: str, came: str) -> None:
-        """What came is something else. Raises Told."""
-        self.wrong = wanted, came
+        """What came is something else. Raises Told.
+
+        Where an exception has ended the answer, that is what there is to tell, and this is only what comes of it.
+        """
+        if self.seen.error is None:
+            self.wrong = wanted, came
         raise Told
 
     def threads(self) -> None:
@@ -195,7 +203,8 @@ class Talk:
         try:
             result = self.attempt.call(*arguments)
         except Raised:
-            self.over = True
+            with self._lock:
+                self.over = True
             if self.wrong is not None:  # what came after that matters less
                 self.attempt.want(False, *self.wrong)
             self.seen.expected = f"{self.attempt.wants} returns"
