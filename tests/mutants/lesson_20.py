@@ -614,7 +614,7 @@ def fan_with_asyncio(source: socket.socket, readers: list[socket.socket], limit:
             with reader, contextlib.suppress(ConnectionError):
                 try:
                     while True:
-                        while unsent[reader]:
+                        while unsent.get(reader):
                             try:
                                 del unsent[reader][: reader.send(unsent[reader])]
                             except BlockingIOError:
@@ -627,7 +627,7 @@ def fan_with_asyncio(source: socket.socket, readers: list[socket.socket], limit:
                         news[reader].clear()
                         await news[reader].wait()
                 finally:
-                    del unsent[reader]
+                    unsent.pop(reader, None)
 
         for sock in (source, *readers):
             sock.setblocking(False)
@@ -639,6 +639,7 @@ def fan_with_asyncio(source: socket.socket, readers: list[socket.socket], limit:
                     del unsent[reader][: reader.send(unsent[reader])]
                 if len(unsent[reader]) > limit:
                     dropped += 1
+                    del unsent[reader]
                     tasks[reader].cancel()
                 news[reader].set()
         ended = True

@@ -12,6 +12,7 @@ import random
 import selectors
 import socket
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -25,7 +26,7 @@ from ..seen import Seen
 from ..words import shown
 
 LESSON = "20_selectors"
-LATER = 5.0  # seconds: a timeout beyond every deadline
+LATER = 20.0  # seconds: a timeout beyond every deadline, also where a busy machine stretches it
 SOON = 0.3  # seconds for what the answer does next, unless it never does
 QUIET = 0.5  # seconds in which nobody says anything, unless the answer is seen to wait before
 BUSY = 100  # calls in that time, or ten times as many since the beginning: it waits for nothing
@@ -91,21 +92,30 @@ def is_quiet(attempt: Attempt) -> bool:
 
     Who waits is found in one and the same call twice; who turns has made many calls before long.
     """
-    before, thread = len(of_answer(attempt)), next(one for one in threading.enumerate() if one.name == ANSWER)
-    looks: list[object] = [None]
-    calls = [before]
+    if until(lambda: stands_still(attempt), QUIET / 10):
+        return True
+    before, calls = len(of_answer(attempt)), [0]
 
-    def settled() -> bool:
+    def busy() -> bool:
         calls.append(len(of_answer(attempt)))
-        wait = waiting(thread, explain=False)
-        looks.append(None if wait is None else wait.same)
-        still = wait is not None and looks[-1] == looks[-2] and calls[-1] == calls[-2]
-        return still or calls[-1] - before > BUSY or calls[-1] > 10 * BUSY
+        return calls[-1] - before > BUSY or calls[-1] > 10 * BUSY
 
-    until(settled, QUIET)
+    until(lambda: stands_still(attempt) or busy(), QUIET)
     spins = calls[-1] - before > BUSY or calls[-1] > 10 * BUSY
     attempt.seen.facts["spins"] = spins
     return not spins
+
+
+def stands_still(attempt: Attempt) -> bool:
+    """Whether the answer is blocked in a call, and was in the same one a moment ago."""
+    looks = []
+    for _ in range(2):
+        wait = waiting(next(one for one in threading.enumerate() if one.name == ANSWER), explain=False)
+        if wait is None:
+            return False
+        looks.append(wait.same)
+        time.sleep(0.002)
+    return looks[0] == looks[1]
 
 
 def spinning(seen: Seen) -> str | None:
@@ -191,13 +201,14 @@ class Talk:
                 talk()
             except Told:
                 pass
-            except OSError as exc:
+            except ConnectionError as exc:
                 self.wrong = self.wrong or (self.seen.expected, type(exc).__name__)
-            finally:
-                if self.wrong is None:
-                    self.now(f"{self.attempt.wants} returns")
-                self.facts["left"] = True
-                leave()
+            except TimeoutError:
+                return  # its time has been up for long
+            if self.wrong is None:
+                self.now(f"{self.attempt.wants} returns")
+            self.facts["left"] = True
+            leave()
 
         beside = self.attempt.beside(talk_and_leave)
         try:
@@ -665,6 +676,7 @@ def flush_swallowed(seen: Seen) -> str | None:
 PIECE = 16_384  # bytes that an answer takes from the source at a time, at most
 DATA = random.Random(20).randbytes(750_000)  # a piece out of place is seen
 LIMIT, WIDE = 65_536, 400_000
+ROOM = 32_768  # bytes asked for; kernels grant twice that, for payload and records together
 
 
 class Fan(Talk):
@@ -679,6 +691,8 @@ class Fan(Talk):
         for name in names:
             reader, end = attempt.connection() if tcp else socket.socketpair()
             self.readers[name], self.ends[name] = attempt.keep(reader), attempt.keep(end)
+        if "bob" in names and not tcp:  # the one who is slow: his kernel's room is soon taken
+            self.readers["bob"].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, ROOM)
         for sock in (self.writer, *self.ends.values()):
             sock.settimeout(LATER)
         self.sent = 0
@@ -749,7 +763,7 @@ def never_reads(attempt: Attempt) -> None:
     def talk() -> None:
         while not fan.hung_up("bob"):
             fan.piece("ann")
-            if fan.kept("bob") > LIMIT + 2 * PIECE and not until(lambda: fan.hung_up("bob"), 0.1):
+            if fan.kept("bob") > LIMIT + 2 * PIECE and not until(lambda: fan.hung_up("bob"), SOON):
                 keeps = DATA.startswith(all_of(fan, "bob"))
                 fan.facts["keeps"], fan.facts["behind"] = keeps, not keeps
                 fan.unlike(f"it hangs up on bob when more than {LIMIT:,} bytes wait for him", "it does not")
@@ -784,24 +798,30 @@ def catches_up(fan: Fan, late: str) -> None:
 
 def all_of(fan: Fan, late: str) -> bytes:
     """What `late` hears; where something does not come, the source says one piece more: does it come then?"""
-    heard = hear_within(fan.ends[late], fan.sent)
+    heard = hear_some(fan.attempt, fan.ends[late], fan.sent)
     if len(heard) < fan.sent and DATA.startswith(heard):
         fan.piece()
-        heard += hear_within(fan.ends[late], fan.sent - len(heard))
+        heard += hear_some(fan.attempt, fan.ends[late], fan.sent - len(heard))
     return heard
 
 
-def hear_within(sock: socket.socket, size: int) -> bytes:
-    """`size` bytes, or what came before nothing came for a while."""
+def hear_some(attempt: Attempt, sock: socket.socket, size: int) -> bytes:
+    """`size` bytes, or what came before the answer stands still, with nothing under way."""
     data = b""
-    sock.settimeout(2 * SOON)
-    try:
-        while len(data) < size and (more := sock.recv(size - len(data))):
-            data += more
-    except OSError:  # the time is up, or there is nobody left
-        pass
-    finally:
-        sock.settimeout(LATER)
+    sock.settimeout(0.02)
+    while len(data) < size:
+        try:
+            more = sock.recv(size - len(data))
+        except TimeoutError:
+            if stands_still(attempt) and not unread(sock):
+                break
+            continue
+        except ConnectionError:
+            break
+        if not more:
+            break
+        data += more
+    sock.settimeout(LATER)
     return data
 
 
