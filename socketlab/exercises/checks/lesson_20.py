@@ -28,6 +28,7 @@ from ..words import shown
 LESSON = "20_selectors"
 LATER = 20.0  # seconds: a timeout beyond every deadline, also where a busy machine stretches it
 SOON = 0.3  # seconds for what the answer does next, unless it never does
+NOTICED = 0.8  # seconds for it to find that somebody has left
 QUIET = 0.5  # seconds in which nobody says anything, unless the answer is seen to wait before
 BUSY = 100  # calls in that time, or ten times as many since the beginning: it waits for nothing
 
@@ -271,7 +272,7 @@ class Room(Talk):
             abort(client)
         else:
             client.close()
-        until(lambda: noticed() > before, SOON)
+        until(lambda: noticed() > before, NOTICED)
 
     def all_leave(self) -> None:
         for client in self.clients.values():
@@ -866,6 +867,8 @@ def some_leave(attempt: Attempt) -> None:
         fan.piece("ann", "bob", "eve")
         fan.ends["ann"].close()
         abort(fan.ends["bob"])
+        # Who wants to read from them notices now; who does not, when it sends.
+        until(lambda: fan.seen.error or (fan.hung_up("ann") and fan.hung_up("bob")), NOTICED)
         for _ in range(3):
             fan.piece("eve")
         fan.quiet()
