@@ -607,7 +607,12 @@ def fan_with_asyncio(source: socket.socket, readers: list[socket.socket], limit:
 
         def room(reader: socket.socket) -> asyncio.Future[None]:
             future = loop.create_future()
-            loop.add_writer(reader, lambda: future.done() or future.set_result(None))
+
+            def there_is() -> None:
+                if not future.done():
+                    future.set_result(None)
+
+            loop.add_writer(reader, there_is)
             return future
 
         async def serve(reader: socket.socket) -> None:
