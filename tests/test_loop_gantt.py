@@ -148,6 +148,22 @@ class TestSlowLoop:
             for span in held:
                 assert other is span or other.end <= span.start + 1e-9 or other.start >= span.end - 1e-9
 
+    def test_each_wait_is_a_round_trip(self, slow):
+        """What the trace tells of the clients is what they have measured themselves, and a little less or more."""
+        for timing in slow.trips:
+            waits = [wait.duration for wait in slow.waits if wait.lane == timing.label]
+            assert len(waits) == len(timing.samples)
+        assert len(slow.others) == sum(len(timing.samples) for timing in slow.trips[1:])
+
+    def test_a_wait_ends_after_the_loop_has_worked_for_it(self, slow):
+        """One clock, one axis: in each wait of the slow client lies one of its long bars."""
+        held = [span for span in slow.gantt.spans if span.lane == "client 1" and span.duration >= 0.1]
+        waits = [wait for wait in slow.waits if wait.lane == "client 1"]
+        assert len(waits) == len(held)
+        for wait, bar in zip(waits, held, strict=True):
+            assert wait.start <= bar.start + 0.1  # it may have been served before the clock was read
+            assert bar.start <= wait.end
+
     def test_shares_rise_to_one(self):
         shares = [share for share, _ in slow_loop_steps(2, 2, 0.02)]
         assert shares == sorted(shares)

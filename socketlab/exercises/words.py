@@ -9,6 +9,7 @@ from typing import Any
 _CLOSED_SOCKET = re.compile(r"<[\w.]+ \[closed\] fd=-1, [^<>]*>")  # as socket.socket.__repr__ writes it
 _WHERE = re.compile(r" \(while attempting to bind on address .*\)")
 _OPEN_SOCKET = re.compile(r"<[\w.]+ fd=\d+, [^<>]*>")
+_NUMBER = re.compile(r" \(FD \d+\)")  # as the module selectors writes of a socket
 
 
 def with_article(name: str) -> str:
@@ -27,9 +28,13 @@ def shown(value: object, most: int = 80) -> str:
         text = _in_order(value) if isinstance(value, (set, frozenset)) and value else repr(value)
     except Exception as exc:  # a learner's class may have any __repr__
         text = f"<{type(value).__name__} whose repr raised {type(exc).__name__}>"
-    text = _OPEN_SOCKET.sub("<socket>", _CLOSED_SOCKET.sub("<closed socket>", text))
+    text = _without_descriptors(text)
     text = re.sub(r" at 0x[0-9a-fA-F]+", "", text)
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _without_descriptors(text: str) -> str:
+    return _NUMBER.sub("", _OPEN_SOCKET.sub("<socket>", _CLOSED_SOCKET.sub("<closed socket>", text)))
 
 
 def _in_order(values: set[object] | frozenset[object]) -> str:
@@ -47,7 +52,7 @@ def words_of(error: BaseException) -> str:
     if not words:
         return type(error).__name__
     # create_server() adds the address to what the kernel says, and that has another port on each run.
-    return f"{type(error).__name__}: {_WHERE.sub('', words[0])[:200]}"
+    return f"{type(error).__name__}: {_without_descriptors(_WHERE.sub('', words[0]))[:200]}"
 
 
 def in_words(error: BaseException) -> str:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .rebind import RebindPanel
     from .request import RequestPanel
     from .server import ServerPanel
+    from .slow_handler import SlowHandlerPanel
     from .tcp_states import TcpStatesPanel
     from .write_buffer import WriteBufferPanel
 
@@ -61,6 +62,7 @@ __all__ = [
     "RebindPanel",
     "RequestPanel",
     "ServerPanel",
+    "SlowHandlerPanel",
     "TcpStatesPanel",
     "WriteBufferPanel",
 ]
@@ -89,6 +91,7 @@ _HOME = {
     "RebindPanel": "rebind",
     "RequestPanel": "request",
     "ServerPanel": "server",
+    "SlowHandlerPanel": "slow_handler",
     "TcpStatesPanel": "tcp_states",
     "WriteBufferPanel": "write_buffer",
 }
