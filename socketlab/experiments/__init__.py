@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .buffers.sizes import ThroughputByBuffer, draw_throughput_by_buffer, throughput_by_buffer
     from .buffers.stall import Stall, bytes_until_stall, draw_bytes_until_stall
     from .clients.by_clients import LatencyByClients, draw_latency_by_clients, latency_by_clients
+    from .clients.throughput import draw_throughput_by_clients
     from .compare import draw_side_by_side, side_by_side
     from .datagrams.fates import BufferLoss, DatagramLoss, draw_datagram_loss, draw_loss_by_receive_buffer
     from .datagrams.groups import WhoGotWhat, draw_who_got_what, who_got_what
@@ -102,6 +103,7 @@ __all__ = [
     "draw_syn_retries",
     "draw_tcp_over_time",
     "draw_throughput_by_buffer",
+    "draw_throughput_by_clients",
     "draw_time_wait",
     "draw_who_got_what",
     "drip",
@@ -159,6 +161,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "draw_latency_by_clients",
         "latency_by_clients",
     ),
+    "clients.throughput": ("draw_throughput_by_clients",),
     "doors.closers": (
         "TimeWait",
         "draw_time_wait",
