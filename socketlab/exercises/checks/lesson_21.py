@@ -45,13 +45,13 @@ start_pool = Exercise(
     "start_pool",
     lesson=LESSON,
     wants="start_pool(listener, handler, n)",
-    task="Return a function `stop` at once; until it is called, serve each client with `handler(conn)` in a thread, never "
-    "more than `n` of them at work, and close `conn` afterwards.",
+    task="Return a function `stop` at once; until it is called, serve each client with `handler(conn)` in a thread, "
+    "never more than `n` of them at work, and close `conn` afterwards.",
     hints=(
         "`n` threads, each in a loop: accept, handle, close. More than `n` is then impossible.",
         "A handler that raises must not end its thread: catch it inside the loop, and close `conn` in any case.",
-        "To stop: a flag, then wake those who wait in `accept()`. `close()` does not; `shutdown()` of the listener does.",
-        "Then `join()` all of them, and close the listener last. If the flag is set already, return.",
+        "To stop, wake those who wait in `accept()`. `close()` does not; `shutdown()` of the listener does.",
+        "Then `join()` all of them, and close the listener last. What may be done twice needs no flag.",
     ),
 )
 
@@ -605,13 +605,17 @@ def pool_listens(seen: Seen) -> str | None:
     return "The threads have ended and the listener is open: clients are let in there, and nobody ever answers them."
 
 
-@start_pool.misconception("stops-once", advice="Look at the flag at the beginning of stop(): if it is set, return.")
+@start_pool.misconception(
+    "stops-once", advice="Let each step of stop() be one that may be done twice, or return at its beginning."
+)
 def pool_once(seen: Seen) -> str | None:
     if not (seen.facts.get("second") and seen.error):
         return None
     return f"The second stop() raised {type(seen.error).__name__}: what it wants to end has ended."
 
 
-@start_pool.misconception("dies-in-thread", advice="Leave the loop when accept() fails, and catch what a handler raises.")
+@start_pool.misconception(
+    "dies-in-thread", advice="Leave the loop when accept() fails, and catch what a handler raises."
+)
 def pool_dies(seen: Seen) -> str | None:
     return died(seen)
