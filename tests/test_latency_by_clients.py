@@ -370,16 +370,16 @@ class TestPicture:
 
 class TestThroughputPicture:
     def test_answers_per_second_and_p99_of_each_model(self):
-        left, right = draw_throughput_by_clients(KNOWN).axes
-        lines = {line.get_label(): line for line in left.lines}
+        upper, lower = draw_throughput_by_clients(KNOWN).axes
+        lines = {line.get_label(): line for line in upper.lines}
         assert list(lines["one at a time"].get_xdata()) == [1, 64]
         assert [round(y) for y in lines["one at a time"].get_ydata()] == [100, 100]
-        assert [0.01, 0.64] in [list(line.get_ydata()) for line in right.lines]
+        assert [0.01, 0.64] in [list(line.get_ydata()) for line in lower.lines]
 
     def test_the_title_states_the_finding(self):
         assert throughput.finding(KNOWN) == "64 clients: asyncio 5,333 answers per second, one at a time 100"
-        left, _ = draw_throughput_by_clients(KNOWN, title="mine").axes
-        assert left.get_title(loc="left") == "mine"
+        upper, _ = draw_throughput_by_clients(KNOWN, title="mine").axes
+        assert upper.get_title(loc="left") == "mine"
 
     def test_nothing_measured(self):
         assert throughput.finding(LatencyByClients(0, SLEEPS)) == "Nothing has been measured yet"
