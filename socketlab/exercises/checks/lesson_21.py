@@ -30,8 +30,8 @@ serve_store = Exercise(
     "serve_store",
     lesson=LESSON,
     wants="serve_store(listener, n, store)",
-    task="Accept `n` clients and serve all of them at once, on one `store`: `ADD name number` adds and answers with the "
-    "sum, `GET name` answers with the number, each a line; return when the last of them has left.",
+    task="Accept `n` clients and serve all of them at once, on one `store`: `ADD name number` adds and answers with "
+    "the sum, `GET name` answers with the number, each a line; return when the last of them has left.",
     hints=(
         "`serve_many` of notebook 03, with lines instead of an echo: `conn.makefile('rb')` reads them one by one.",
         "Between reading the old number and writing the new one, another thread may do the same.",
