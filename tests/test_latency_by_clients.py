@@ -377,7 +377,7 @@ class TestThroughputPicture:
         assert [0.01, 0.64] in [list(line.get_ydata()) for line in lower.lines]
 
     def test_the_title_states_the_finding(self):
-        assert throughput.finding(KNOWN) == "64 clients: asyncio 5,333 answers per second, one at a time 100"
+        assert throughput.finding(KNOWN) == "64 clients: asyncio 5,333/s, one at a time 100/s"
         upper, _ = draw_throughput_by_clients(KNOWN, title="mine").axes
         assert upper.get_title(loc="left") == "mine"
 

@@ -65,5 +65,5 @@ def finding(result: LatencyByClients) -> str:
     last = sorted((load for load in result.loads if load.clients == most), key=lambda load: load.per_second)
     least, best = last[0], last[-1]
     clients = "1 client" if most == 1 else f"{most} clients"
-    words = f"{clients}: {best.model} {best.per_second:,.0f} answers per second"
-    return words if least is best else f"{words}, {least.model} {least.per_second:,.0f}"
+    words = f"{clients}: {best.model} {best.per_second:,.0f}/s"  # a title has room for some 70 letters
+    return words if least is best else f"{words}, {least.model} {least.per_second:,.0f}/s"
