@@ -10,6 +10,7 @@ import time
 import pytest
 
 from socketlab.experiments.clients import by_clients as module
+from socketlab.experiments.clients import throughput
 from socketlab.experiments.clients.by_clients import (
     Ask,
     LatencyByClients,
@@ -24,13 +25,14 @@ from socketlab.experiments.clients.by_clients import (
 from socketlab.experiments.clients.load import Clients, ask_all
 from socketlab.experiments.clients.models import MODELS
 from socketlab.experiments.clients.serving import COMPUTES, SLEEPS, Work
+from socketlab.experiments.clients.throughput import draw_throughput_by_clients
 from socketlab.measure import PeerError
 
 pytestmark = pytest.mark.usefixtures("nothing_left_at_once", "no_process_left")
 
 LIMIT = 20  # s: every wait of these tests ends by then, with an error
 HERE = [name for name, model in MODELS.items() if not model.lacking()]
-LOOPS = ["selectors loop", "asyncio"]
+LOOPS = [name for name in ("selectors loop", "epoll loop", "asyncio") if name in HERE]
 needs_gil = pytest.mark.skipif(
     getattr(__import__("sys"), "_is_gil_enabled", lambda: True)() is False, reason="this Python has no global lock"
 )
@@ -196,7 +198,8 @@ class TestWhoWaitsForWhom:
         ("name", "kind", "turns"),
         [
             ("one at a time", SLEEPS, 64), ("thread per connection", SLEEPS, 1), ("pool of 8 threads", SLEEPS, 8),
-            ("selectors loop", SLEEPS, 1), ("asyncio", SLEEPS, 1), ("4 processes", SLEEPS, 16),
+            ("selectors loop", SLEEPS, 1), ("epoll loop", SLEEPS, 1),
+            ("asyncio", SLEEPS, 1), ("4 processes", SLEEPS, 16),
             ("one at a time", COMPUTES, 64), ("thread per connection", COMPUTES, 64),
             ("pool of 8 threads", COMPUTES, 64), ("asyncio", COMPUTES, 64),
             ("4 processes", COMPUTES, -(-64 // min(4, cpus()))),
@@ -363,3 +366,22 @@ class TestPicture:
         from socketlab import experiments
 
         assert experiments.latency_by_clients is module.latency_by_clients
+
+
+class TestThroughputPicture:
+    def test_answers_per_second_and_p99_of_each_model(self):
+        upper, lower = draw_throughput_by_clients(KNOWN).axes
+        lines = {line.get_label(): line for line in upper.lines}
+        assert list(lines["one at a time"].get_xdata()) == [1, 64]
+        assert [round(y) for y in lines["one at a time"].get_ydata()] == [100, 100]
+        assert [0.01, 0.64] in [list(line.get_ydata()) for line in lower.lines]
+
+    def test_the_title_states_the_finding(self):
+        assert throughput.finding(KNOWN) == "64 clients: asyncio 5,333/s, one at a time 100/s"
+        upper, _ = draw_throughput_by_clients(KNOWN, title="mine").axes
+        assert upper.get_title(loc="left") == "mine"
+
+    def test_nothing_measured(self):
+        assert throughput.finding(LatencyByClients(0, SLEEPS)) == "Nothing has been measured yet"
+        with pytest.raises(ValueError, match="has none"):
+            draw_throughput_by_clients(LatencyByClients(0, SLEEPS))

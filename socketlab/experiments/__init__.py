@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .buffers.stall import Stall, bytes_until_stall, draw_bytes_until_stall
     from .buffers.write_buffer import WriteBuffer, draw_write_buffer, write_buffer
     from .clients.by_clients import LatencyByClients, draw_latency_by_clients, latency_by_clients
+    from .clients.throughput import draw_throughput_by_clients
     from .compare import draw_side_by_side, side_by_side
     from .datagrams.fates import BufferLoss, DatagramLoss, draw_datagram_loss, draw_loss_by_receive_buffer
     from .datagrams.groups import WhoGotWhat, draw_who_got_what, who_got_what
@@ -112,6 +113,7 @@ __all__ = [
     "draw_task_turns",
     "draw_tcp_over_time",
     "draw_throughput_by_buffer",
+    "draw_throughput_by_clients",
     "draw_time_wait",
     "draw_who_got_what",
     "draw_write_buffer",
@@ -179,6 +181,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "draw_latency_by_clients",
         "latency_by_clients",
     ),
+    "clients.throughput": ("draw_throughput_by_clients",),
     "doors.closers": (
         "TimeWait",
         "draw_time_wait",

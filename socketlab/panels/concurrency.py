@@ -26,6 +26,7 @@ _TIPS = {
     "thread per connection": "One thread accepts, and starts a thread for each connection",
     "pool of 8 threads": "Eight threads; the ninth client waits in the listener's queue",
     "selectors loop": "One thread that waits for all connections at once in select",
+    "epoll loop": "The same with the system call itself, which only Linux has",
     "asyncio": "The same with a coroutine for each connection",
     "4 processes": "Four processes at one listener, each with a global lock of its own",
 }

@@ -1,5 +1,6 @@
 """The other side of the conversation: loopback servers in background threads. This room knows only `handlers`."""
 
+from .background import serving
 from .datagram import DatagramServer, udp_server
 from .endings import ServerError
 from .stream import StreamServer, TLSServer, tcp_server, tls_server, unix_server
@@ -9,6 +10,7 @@ __all__ = [
     "ServerError",
     "StreamServer",
     "TLSServer",
+    "serving",
     "tcp_server",
     "tls_server",
     "udp_server",

@@ -1,12 +1,13 @@
-"""Many clients in one thread, which never waits for one of them: a loop by hand, and asyncio's.
+"""Many clients in one thread, which never waits for one of them: two loops by hand, and asyncio's.
 
 Whoever computes in a loop holds up everybody. And a loop must not sleep: it makes a note of when to go on, in the heap
-of `SelectorsLoop`, or at an `await` in `Asyncio`, and turns to the next one meanwhile.
+of `SelectorsLoop` and `EpollLoop`, or at an `await` in `Asyncio`, and turns to the next one meanwhile.
 """
 
 from __future__ import annotations
 
 import heapq
+import select
 import selectors
 import socket
 from contextlib import suppress
@@ -54,18 +55,20 @@ class SelectorsLoop(Model):
                 selector.register(conn, selectors.EVENT_READ)
                 continue
             selector.unregister(conn)
-            began = perf_counter_ns()
-            if not _heard(conn):
-                close(conn)
-            elif self.work.kind == SLEEPS:
-                heapq.heappush(notes, (perf_counter() + self.work.seconds, conn.fileno(), conn, began))
-            else:
-                self.work()
-                _answer(conn, began)
-        while notes and notes[0][0] <= perf_counter():
-            _, _, conn, began = heapq.heappop(notes)
-            _answer(conn, began)
+            self._attend(conn, notes)
+        _answer_who_is_due(notes)
         return True
+
+    def _attend(self, conn: socket.socket, notes: list[Note]) -> None:
+        """Hear who has something to say; answer now, or make a note of it."""
+        began = perf_counter_ns()
+        if not _heard(conn):
+            close(conn)
+        elif self.work.kind == SLEEPS:
+            heapq.heappush(notes, (perf_counter() + self.work.seconds, conn.fileno(), conn, began))
+        else:
+            self.work()
+            _answer(conn, began)
 
     def _wake(self) -> None:
         with suppress(OSError):  # closed before
@@ -75,6 +78,53 @@ class SelectorsLoop(Model):
         super().close()
         close(self._bell)
         close(self._button)
+
+
+class EpollLoop(SelectorsLoop):
+    """The same without `selectors` in between: numbers of descriptors, and a table of who has which."""
+
+    name = "epoll loop"
+
+    @classmethod
+    def lacking(cls) -> str:
+        return "" if hasattr(select, "epoll") else "epoll is a system call of Linux"
+
+    def run(self) -> None:
+        self.listener.setblocking(False)
+        notes: list[Note] = []
+        here: dict[int, socket.socket] = {}
+        with select.epoll() as epoll:
+            for waited_for in (self.listener, self._bell):
+                epoll.register(waited_for.fileno(), select.EPOLLIN)
+            try:
+                while self.look(epoll, here, notes):
+                    pass
+            finally:
+                for conn in [*(note[2] for note in notes), *here.values()]:
+                    close(conn)
+
+    def look(self, epoll: select.epoll, here: dict[int, socket.socket], notes: list[Note]) -> bool:
+        """What `turn` does: wait once, then do what can be done; False when somebody has rung the bell."""
+        left = max(0.0, notes[0][0] - perf_counter()) if notes else None
+        for fd, _ in epoll.poll(left):
+            if fd == self._bell.fileno():
+                return False
+            if fd == self.listener.fileno():
+                conn = self.listener.accept()[0]
+                conn.setblocking(False)
+                here[conn.fileno()] = conn
+                epoll.register(conn.fileno(), select.EPOLLIN)
+                continue
+            epoll.unregister(fd)
+            self._attend(here.pop(fd), notes)
+        _answer_who_is_due(notes)
+        return True
+
+
+def _answer_who_is_due(notes: list[Note]) -> None:
+    while notes and notes[0][0] <= perf_counter():
+        _, _, conn, began = heapq.heappop(notes)
+        _answer(conn, began)
 
 
 def _heard(conn: socket.socket) -> bytes:

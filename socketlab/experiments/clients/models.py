@@ -1,4 +1,4 @@
-"""Six ways to serve many clients, each in a few lines: who waits for whom is decided by who calls `accept`, and when.
+"""Seven ways to serve many clients, each in a few lines: who waits for whom is decided by who calls `accept`, and when.
 
 Here are those that block, each connection in a thread while it is served; `loops` has those with one thread for all,
 `processes` the one with several processes.
@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from ...servers.door import close, open_door, shut
-from .loops import Asyncio, SelectorsLoop
+from .loops import Asyncio, EpollLoop, SelectorsLoop
 from .processes import Processes
 from .serving import Model, serve
 
@@ -94,5 +94,5 @@ class ThreadPerConnection(OneAtATime):
 
 MODELS: dict[str, type[Model]] = {
     model.name: model
-    for model in (OneAtATime, ThreadPerConnection, PoolOfThreads, SelectorsLoop, Asyncio, Processes)
+    for model in (OneAtATime, ThreadPerConnection, PoolOfThreads, SelectorsLoop, EpollLoop, Asyncio, Processes)
 }  # fmt: skip
