@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from .doors.states import States, draw_states, follow_states
     from .payload import RoundTripsByPayload, draw_round_trips_by_payload, round_trips_by_payload
     from .running import Steps, run
+    from .secure.ends import Ends, tls_contexts, tls_ends, try_handshake
+    from .secure.faults import CertificateFault, certificate_fault
+    from .secure.handshakes import Handshakes, draw_handshakes, handshakes
     from .streams.both_ends import both_ends
     from .streams.framing import recv_sizes
     from .streams.inside_tcp import TcpOverTime, draw_tcp_over_time, tcp_over_time
@@ -51,9 +54,12 @@ __all__ = [
     "AskedAndGranted",
     "Backoff",
     "BufferLoss",
+    "CertificateFault",
     "DatagramLoss",
     "Depths",
     "Drip",
+    "Ends",
+    "Handshakes",
     "LatencyByClients",
     "LinkProbe",
     "ListenQueue",
@@ -79,6 +85,7 @@ __all__ = [
     "backoff",
     "both_ends",
     "bytes_until_stall",
+    "certificate_fault",
     "datagram_loss",
     "draw_asked_and_granted",
     "draw_backoff",
@@ -86,6 +93,7 @@ __all__ = [
     "draw_datagram_loss",
     "draw_drip",
     "draw_eyeballs_race",
+    "draw_handshakes",
     "draw_latency_by_clients",
     "draw_link_probe",
     "draw_listen_queue",
@@ -107,6 +115,7 @@ __all__ = [
     "drip",
     "eyeballs_race",
     "follow_states",
+    "handshakes",
     "latency_by_clients",
     "link_probe",
     "listen_queue",
@@ -131,6 +140,9 @@ __all__ = [
     "tcp_over_time",
     "throughput_by_buffer",
     "time_wait",
+    "tls_contexts",
+    "tls_ends",
+    "try_handshake",
     "watching",
     "who_got_what",
     "who_waits",
@@ -190,6 +202,21 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "WhoGotWhat",
         "draw_who_got_what",
         "who_got_what",
+    ),
+    "secure.ends": (
+        "Ends",
+        "tls_contexts",
+        "tls_ends",
+        "try_handshake",
+    ),
+    "secure.faults": (
+        "CertificateFault",
+        "certificate_fault",
+    ),
+    "secure.handshakes": (
+        "Handshakes",
+        "draw_handshakes",
+        "handshakes",
     ),
     "streams.both_ends": ("both_ends",),
     "streams.framing": ("recv_sizes",),
