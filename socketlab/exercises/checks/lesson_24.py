@@ -246,7 +246,7 @@ class Server:
 
     def __init__(self, attempt: Attempt, peer: socket.socket) -> None:
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.tls = server_context().wrap_bio(self.incoming, self.outgoing, server_side=True)
+        self.tls: ssl.SSLObject = server_context().wrap_bio(self.incoming, self.outgoing, server_side=True)
         self.peer, self.facts = peer, attempt.seen.facts
 
     def step(self, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -306,8 +306,10 @@ def holds(
     context.load_verify_locations(cadata=pem())
     tls = context.wrap_bio(incoming, outgoing, server_hostname=NAME)
 
+    # Made here and not beside: a check that ends early ends its process, and that must not leave a certificate's file.
+    server = Server(attempt, peer)
+
     def serve() -> None:
-        server = Server(attempt, peer)
         server.step(server.tls.do_handshake)
         server.hear(len(request))
         for record in records:
