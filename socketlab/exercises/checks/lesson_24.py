@@ -7,10 +7,12 @@ that live as long as the process: one that the answer is told to trust, and one 
 from __future__ import annotations
 
 import datetime
+import os
 import socket
 import ssl
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -75,17 +77,36 @@ def authority(which: int = 0) -> trustme.CA:
 
 def server_context(name: str = NAME, *, of: int = 0, years: tuple[int, int] | None = None, chain: bool = False) -> Any:
     """A server's context, its certificate for `name` and valid between two years; `chain`: its authority's beside."""
-    import trustme
-
     dates = {}
     if years is not None:
         dates = {key: datetime.datetime(year, 1, 1) for key, year in zip(("not_before", "not_after"), years)}  # noqa: B905
     certificate = authority(of).issue_cert(name, **dates)  # type: ignore[arg-type]
     pem = certificate.private_key_and_cert_chain_pem.bytes() + (authority(of).cert_pem.bytes() if chain else b"")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with trustme.Blob(pem).tempfile() as file:
+    with as_file(pem) as file:
         context.load_cert_chain(file)
     return context
+
+
+@contextmanager
+def as_file(data: bytes) -> Iterator[str]:
+    """A path at which `data` can be read: OpenSSL takes certificates from files alone.
+
+    Where the system can, the file has no name, so that it goes with the process (memfd_create(2)): an interrupt ends a
+    check, and the process that it runs in, at any moment.
+    """
+    if sys.platform != "linux":
+        import trustme
+
+        with trustme.Blob(data).tempfile() as file:
+            yield file
+        return
+    fd = os.memfd_create("certificate")
+    try:
+        os.write(fd, data)
+        yield f"/proc/self/fd/{fd}"
+    finally:
+        os.close(fd)
 
 
 def pem(of: int = 0) -> str:
@@ -306,7 +327,6 @@ def holds(
     context.load_verify_locations(cadata=pem())
     tls = context.wrap_bio(incoming, outgoing, server_hostname=NAME)
 
-    # Made here and not beside: a check that ends early ends its process, and that must not leave a certificate's file.
     server = Server(attempt, peer)
 
     def serve() -> None:
