@@ -45,7 +45,7 @@ class Flight(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class Handshake:
-    """One connection: the flights in the order in which they were sent, when the client was done, when it was answered."""
+    """One connection: its flights in the order of sending, when the client was done, and when it was answered."""
 
     version: str
     resumed: bool
