@@ -6,6 +6,8 @@ import errno
 import re
 from typing import Any
 
+from ..trace.events import is_of_tls
+
 _CLOSED_SOCKET = re.compile(r"<[\w.]+ \[closed\] fd=-1, [^<>]*>")  # as socket.socket.__repr__ writes it
 _WHERE = re.compile(r" \(while attempting to bind on address .*\)")
 _OPEN_SOCKET = re.compile(r"<[\w.]+ fd=\d+, [^<>]*>")
@@ -57,7 +59,7 @@ def words_of(error: BaseException) -> str:
 
 def in_words(error: BaseException) -> str:
     """``OSError EADDRINUSE``: the type, and the name of the number, or what it says."""
-    code = getattr(error, "errno", None)
+    code = None if is_of_tls(error) else getattr(error, "errno", None)
     name = f" {errno.errorcode[code]}" if isinstance(code, int) and code in errno.errorcode else ""
     return f"{type(error).__name__}{name or (f': {error}' if str(error) else '')}"
 

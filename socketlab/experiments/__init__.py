@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from .passing.handing import Handing, hand_over
     from .payload import RoundTripsByPayload, draw_round_trips_by_payload, round_trips_by_payload
     from .running import Steps, run
+    from .secure.ends import Ends, tls_contexts, tls_ends, try_handshake
+    from .secure.faults import CertificateFault, certificate_fault
+    from .secure.handshakes import Handshakes, draw_handshakes, handshakes
     from .streams.both_ends import both_ends
     from .streams.framing import recv_sizes
     from .streams.inside_tcp import TcpOverTime, draw_tcp_over_time, tcp_over_time
@@ -56,11 +59,14 @@ __all__ = [
     "AskedAndGranted",
     "Backoff",
     "BufferLoss",
+    "CertificateFault",
     "DatagramLoss",
     "Depths",
     "Drip",
     "Handing",
     "FastPaths",
+    "Ends",
+    "Handshakes",
     "LatencyByClients",
     "LinkProbe",
     "ListenQueue",
@@ -88,6 +94,7 @@ __all__ = [
     "backoff",
     "both_ends",
     "bytes_until_stall",
+    "certificate_fault",
     "datagram_loss",
     "draw_asked_and_granted",
     "draw_backoff",
@@ -96,6 +103,7 @@ __all__ = [
     "draw_drip",
     "draw_eyeballs_race",
     "draw_fast_paths",
+    "draw_handshakes",
     "draw_latency_by_clients",
     "draw_link_probe",
     "draw_listen_queue",
@@ -122,6 +130,7 @@ __all__ = [
     "fast_paths",
     "follow_states",
     "hand_over",
+    "handshakes",
     "latency_by_clients",
     "link_probe",
     "listen_queue",
@@ -147,6 +156,9 @@ __all__ = [
     "tcp_over_time",
     "throughput_by_buffer",
     "time_wait",
+    "tls_contexts",
+    "tls_ends",
+    "try_handshake",
     "watching",
     "who_got_what",
     "who_waits",
@@ -213,6 +225,21 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "WhoGotWhat",
         "draw_who_got_what",
         "who_got_what",
+    ),
+    "secure.ends": (
+        "Ends",
+        "tls_contexts",
+        "tls_ends",
+        "try_handshake",
+    ),
+    "secure.faults": (
+        "CertificateFault",
+        "certificate_fault",
+    ),
+    "secure.handshakes": (
+        "Handshakes",
+        "draw_handshakes",
+        "handshakes",
     ),
     "streams.both_ends": ("both_ends",),
     "streams.framing": ("recv_sizes",),

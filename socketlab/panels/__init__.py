@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .backlog import BacklogPanel
     from .buffer import BufferPanel
     from .byte_order import ByteOrderPanel
+    from .certificate import CertificatePanel
     from .concurrency import ConcurrencyPanel
     from .drip import DripPanel
     from .family import FamilyPanel
@@ -43,6 +44,7 @@ __all__ = [
     "BacklogPanel",
     "BufferPanel",
     "ByteOrderPanel",
+    "CertificatePanel",
     "ConcurrencyPanel",
     "DripPanel",
     "FamilyPanel",
@@ -72,6 +74,7 @@ _HOME = {
     "BacklogPanel": "backlog",
     "BufferPanel": "buffer",
     "ByteOrderPanel": "byte_order",
+    "CertificatePanel": "certificate",
     "ConcurrencyPanel": "concurrency",
     "DripPanel": "drip",
     "FamilyPanel": "family",

@@ -154,10 +154,18 @@ def shown(data: bytes, size: int | None = None, most: int = SHOWN) -> str:
     return f"{data[: most - 8]!r}… {size:,} bytes"
 
 
+def is_of_tls(error: BaseException) -> bool:
+    """Whether it is an `ssl.SSLError`; asked without importing `ssl`."""
+    return any(kind.__module__ == "ssl" for kind in type(error).__mro__)
+
+
 def words_of(error: BaseException) -> Failure:
-    """An exception without what it holds on to: its traceback would keep every socket of its frames alive."""
+    """An exception without what it holds on to: its traceback would keep every socket of its frames alive.
+
+    The errno of an `ssl.SSLError` is a number of OpenSSL's (`ssl.SSLErrorNumber`), and no errno of the system's.
+    """
     code = getattr(error, "errno", None)
-    if isinstance(error, OSError) and isinstance(code, int):
+    if isinstance(error, OSError) and isinstance(code, int) and not is_of_tls(error):
         text = error.strerror if isinstance(error.strerror, str) else os.strerror(code)
     else:
         text = str(error)

@@ -240,6 +240,13 @@ def try_hand_over(page: Page, panel: Any) -> None:
     expect(panel).to_contain_text("the kernel has closed all of the 2 sockets for good")
     panel.get_by_label("this process closes its own").uncheck()
     expect(panel).to_contain_text("all of the 2 sockets stay here alone")
+def try_certificates(page: Page, panel: Any) -> None:
+    press(panel, "Run")
+    expect(panel).to_contain_text("certificate has expired")
+    panel.get_by_label("the client verifies").uncheck()
+    expect(panel).to_contain_text("Nobody notices")
+    panel.get_by_label("Fault").select_option("the server wants a certificate, and the client has none")
+    expect(panel).to_contain_text("it learns of it in its first recv()")
 
 
 def try_group(page: Page, panel: Any) -> None:
@@ -262,6 +269,7 @@ TRIES_OF_THE_COURSE = {
     **TRIES,
     "Addresses": try_addresses,
     "Byte order": try_byte_order,
+    "Certificates": try_certificates,
     "Drip": try_drip,
     "Happy Eyeballs": try_race,
     "Options": try_options,
