@@ -3,7 +3,7 @@
 An operation's line is the row of a recap (tools/recaps/) that names it, in the first lesson that has one; where no row
 does, or not in words that stand alone, the line is in tools/operations.md. What it uses beneath is in tools/beneath.py;
 its exercises are those whose worked answers call it. An error's line is in tools/errors.md, with the sections that cure
-it; those that provoke it are found: their stored outputs show its number, its name, or its text.
+it; those that provoke it are found: their stored outputs show its number, its name, or its text, or they catch it.
 
     python tools/index.py        writes socketlab/lookup/index.json
 """
@@ -177,7 +177,7 @@ def _place(words: str) -> Place:
 
 @cache
 def _shown() -> list[tuple[Place, str]]:
-    """Each section, and the text that its cells show as they are stored."""
+    """Each section, and the text that its cells show as they are stored, with the exceptions that they catch."""
     found = []
     for lesson in lessons():
         notebook, parts = read(lesson), {part.cell: part for part in parts_of(lesson)}
@@ -189,6 +189,7 @@ def _shown() -> list[tuple[Place, str]]:
                 here, text = (Place(lesson.name, cell.id, plain(parts[cell.id].heading)) if cell else None), ""
             elif cell.cell_type == "code":
                 text += "".join(map(_text_of, cell.outputs))
+                text += "\n".join(re.findall(r"except \(?asyncio\.\w+.*|except \(?ssl\.\w+.*", cell.source))
     return found
 
 
