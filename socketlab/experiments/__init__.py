@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .doors.rebinding import Rebind, rebind
     from .doors.splitting import ReuseportSplit, draw_reuseport_split, recorded_split, reuseport_split
     from .doors.states import States, draw_states, follow_states
+    from .ladder.load import LadderLoad, RungLoad, draw_ladder, ladder_load, ladder_servers
     from .payload import RoundTripsByPayload, draw_round_trips_by_payload, round_trips_by_payload
     from .running import Steps, run
     from .streams.both_ends import both_ends
@@ -54,6 +55,7 @@ __all__ = [
     "DatagramLoss",
     "Depths",
     "Drip",
+    "LadderLoad",
     "LatencyByClients",
     "LinkProbe",
     "ListenQueue",
@@ -65,6 +67,7 @@ __all__ = [
     "RecvSizes",
     "ReuseportSplit",
     "RoundTripsByPayload",
+    "RungLoad",
     "SmallWrites",
     "Stall",
     "States",
@@ -86,6 +89,7 @@ __all__ = [
     "draw_datagram_loss",
     "draw_drip",
     "draw_eyeballs_race",
+    "draw_ladder",
     "draw_latency_by_clients",
     "draw_link_probe",
     "draw_listen_queue",
@@ -107,6 +111,8 @@ __all__ = [
     "drip",
     "eyeballs_race",
     "follow_states",
+    "ladder_load",
+    "ladder_servers",
     "latency_by_clients",
     "link_probe",
     "listen_queue",
@@ -241,6 +247,13 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "SmallWrites",
         "draw_small_writes",
         "small_writes",
+    ),
+    "ladder.load": (
+        "LadderLoad",
+        "RungLoad",
+        "draw_ladder",
+        "ladder_load",
+        "ladder_servers",
     ),
     "payload": (
         "RoundTripsByPayload",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .framing import FramingPanel
     from .group import GroupPanel
     from .inside_tcp import InsideTcpPanel
+    from .ladder import LadderPanel
     from .link import LinkPanel
     from .loss import LossPanel
     from .nagle import NaglePanel
@@ -44,6 +45,7 @@ __all__ = [
     "FramingPanel",
     "GroupPanel",
     "InsideTcpPanel",
+    "LadderPanel",
     "LinkPanel",
     "LossPanel",
     "NaglePanel",
@@ -68,6 +70,7 @@ _HOME = {
     "FramingPanel": "framing",
     "GroupPanel": "group",
     "InsideTcpPanel": "inside_tcp",
+    "LadderPanel": "ladder",
     "LinkPanel": "link",
     "LossPanel": "loss",
     "NaglePanel": "nagle",

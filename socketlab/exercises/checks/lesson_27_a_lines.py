@@ -164,7 +164,8 @@ def echo_rest(seen: Seen) -> str | None:
 
 @serve_echo.misconception("one-message", advice="Go on until recv() returns b''.")
 def echo_once(seen: Seen) -> str | None:
-    if seen.facts.get("heard") != b"" or seen.facts.get("half-close") or seen.facts.get("early") or not seen.sent:
+    facts = seen.facts
+    if facts.get("heard") != b"" or facts.get("half-close") or facts.get("early") or facts.get("reset"):
         return None
     return "It answered one recv() and hung up: the client had more to say."
 
