@@ -113,6 +113,13 @@ def listener_closed(seen: Seen) -> str | None:
     return "It closed the socket that it was given, and its owner wanted to go on with it."
 
 
+@_known("threads-left", "Wait for each thread before you return: join(), or a pool's `with`.")
+def threads_left(seen: Seen) -> str | None:
+    if not seen.facts.get("threads left"):
+        return None
+    return "It has returned, and a thread that it started is still there."
+
+
 @_known("no-answer", "Follow what the client has said: who reads it, and who answers?")
 def no_answer(seen: Seen) -> str | None:
     if not seen.facts.get("service") or not seen.timed_out or not seen.blocked_in("select", "thread", "accept"):

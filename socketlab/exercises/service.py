@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 import sys
 import threading
 import time
@@ -30,6 +31,7 @@ ENDS = "it returns when stop can be read"
 GONE = "the end of the connection"
 SMALL = 4096  # bytes of a send buffer: the kernel takes some 12,000 then for a client that does not read
 AT_ONCE = 0.05  # seconds in which an answer that waits for nobody has returned
+SOON = 0.3  # seconds in which a thread that has nothing left to do has ended
 LOOK = 0.0005  # seconds between two looks at what the server has taken
 
 
@@ -91,8 +93,12 @@ class Service:
             facts["early"] = facts.get("early") or not facts.get("stopped")
             attempt.want(not facts["early"], "it serves until stop can be read", "it returned before")
             beside.join(1.0)
-            left = [one for one in threading.enumerate() if one not in others and not one.name.startswith(PEER)]
-            facts["threads left"] = not until(lambda: not any(one.is_alive() for one in left))
+            left = [
+                one
+                for one in threading.enumerate()
+                if one not in others and not one.name.startswith(PEER) and not one.name.endswith(" server")
+            ]
+            facts["threads left"] = not until(lambda: not any(one.is_alive() for one in left), SOON)
         if "wrong" in facts:
             raise Unmet(*facts["wrong"])
         attempt.want(not facts["threads left"], "no thread is left when it returns", "one is")
@@ -106,6 +112,7 @@ class Client:
     def __init__(self, service: Service, name: str) -> None:
         self.service, self.name, self.facts = service, name, service.facts
         self.sock = service.attempt.keep(socket.create_connection(service.address, PATIENCE))
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # each piece of `slowly` leaves at once
         self.address = self.sock.getsockname()
         self._rest = b""
         service.clients.append(self)
@@ -123,7 +130,7 @@ class Client:
         """Wait until the server has taken what was said."""
         self.service.now(f"the server reads what {self.name} says")
         end = time.monotonic() + PATIENCE
-        while unread_from(self.address) != 0 and not self._is_over():
+        while (unread := unread_from(self.address)) != 0 and not (unread is None and self._is_over()):
             if time.monotonic() > end:
                 raise TimeoutError("nobody reads")
             time.sleep(LOOK)
@@ -188,11 +195,12 @@ class Client:
         return taken
 
     def _is_over(self) -> bool:
-        """Whether the server has closed its end, with nothing left to hear."""
+        """Whether the server has said something, or hung up: then an end that is not there has been closed."""
         with suppress(BlockingIOError):
             try:
                 _Socket.settimeout(self.sock, 0)
-                return _Socket.recv(self.sock, 1, socket.MSG_PEEK) == b""
+                _Socket.recv(self.sock, 1, socket.MSG_PEEK)
+                return True
             except ConnectionError:
                 return True
             finally:
@@ -213,10 +221,12 @@ def unread_from(address: Any) -> int | None:
 
     for name in os.listdir("/proc/self/fd"):
         with suppress(OSError):
-            sock = _Socket(fileno=os.dup(int(name)))
+            if not stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+                continue
+            sock = _Socket(fileno=int(name))
             try:
                 if sock.getpeername() == address:
                     return int.from_bytes(fcntl.ioctl(sock.fileno(), termios.FIONREAD, bytes(4)), sys.byteorder)
             finally:
-                sock.close()
+                sock.detach()
     return None
