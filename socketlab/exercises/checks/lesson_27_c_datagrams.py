@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from ...links import faulty_link
-from ..attempt import PATIENCE, Attempt, Unmet
+from ..attempt import PATIENCE, Attempt, Unmet, until
 from ..definition import Exercise
 from ..seen import Seen
 from ..service import Service
@@ -150,9 +150,9 @@ def kv_number(seen: Seen) -> str | None:
 
 @serve_kv.misconception("garbage-ends-it", advice="Catch what a datagram can raise: anybody may send anything.")
 def kv_garbage(seen: Seen) -> str | None:
-    if not seen.facts.get("garbage") or not (seen.error or seen.facts.get("early")):
+    if not seen.facts.get("garbage") or not (seen.error or seen.facts.get("early") or "wrong" in seen.facts):
         return None
-    return f"It had {seen.facts['garbage']}, and that ended the service for everybody."
+    return f"It had {seen.facts['garbage']}, and that ended the service, or was answered as if it were a request."
 
 
 @serve_kv.misconception("datagram-cut", advice="Ask for 65,535 bytes, the most that a datagram can have.")
@@ -302,6 +302,8 @@ def bad_link(attempt: Attempt) -> None:
     with faulty_link(service.address, datagrams=True, loss=0.1, duplication=0.1, reordering=0.1, seed=27) as link:
         service.address = link.address
         client = Reader(service, "the client")
+        client.says(b"")  # the link opens a socket for each client that it hears of
+        until(lambda: link.accepted)
         service.run(lambda: client.fetches("long"), FILES)
 
 

@@ -87,7 +87,6 @@ def word_cut(attempt: Attempt) -> None:
         conn.sendall(b"the col")
         until(lambda: unread_from(conn.getsockname()) == 0, PATIENCE)
         conn.sendall(b"our of it")
-        conn.recv(100)
 
     service, client, address = through(attempt, upstream)
 
