@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .doors.splitting import ReuseportSplit, draw_reuseport_split, recorded_split, reuseport_split
     from .doors.states import States, draw_states, follow_states
     from .ladder.load import LadderLoad, RungLoad, draw_ladder, ladder_load, ladder_servers
+    from .ladder.serving import serving
     from .payload import RoundTripsByPayload, draw_round_trips_by_payload, round_trips_by_payload
     from .running import Steps, run
     from .streams.both_ends import both_ends
@@ -130,6 +131,7 @@ __all__ = [
     "reuseport_split",
     "round_trips_by_payload",
     "run",
+    "serving",
     "side_by_side",
     "slow_loop",
     "small_writes",
@@ -255,6 +257,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "ladder_load",
         "ladder_servers",
     ),
+    "ladder.serving": ("serving",),
     "payload": (
         "RoundTripsByPayload",
         "draw_round_trips_by_payload",

@@ -342,12 +342,12 @@ def serve_jobs(listener: socket.socket, stop: socket.socket, context: ssl.SSLCon
 
     def talk(conn: socket.socket) -> None:
         taken: dict[int, bytes] = {}
-        try:
-            with suppress(OSError), context.wrap_socket(conn, server_side=True) as secure:
+        with suppress(OSError), context.wrap_socket(conn, server_side=True) as secure:
+            try:
                 by_lines(secure, LONGEST, lambda line: answer(line, taken))
-        finally:
-            with lock:
-                waiting.extendleft(sorted(taken.items(), reverse=True))
+            finally:  # before the connection is closed: who has seen its end finds the jobs
+                with lock:
+                    waiting.extendleft(sorted(taken.items(), reverse=True))
 
     def answer(line: bytes, taken: dict[int, bytes]) -> bytes:
         command, _, rest = line.partition(b" ")
