@@ -39,7 +39,7 @@ class Service:
     """One server, and its clients."""
 
     def __init__(self, attempt: Attempt, *, small: bool = False, datagrams: bool = False) -> None:
-        self.attempt, self.facts, self.clients = attempt, attempt.seen.facts, list[Client]()
+        self.attempt, self.facts, self.clients = attempt, attempt.seen.facts, list[Any]()
         self.wanted, self.over = "", False
         if datagrams:
             self.sock = attempt.keep(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))

@@ -94,10 +94,11 @@ def jobs_ended(listener: socket.socket, stop: socket.socket, context: ssl.SSLCon
                     jobs.talk(secure)
             except ssl.SSLError as error:
                 errors.append(error)
-                listener.shutdown(socket.SHUT_RDWR)
 
     for conn in arrivals(listener, stop):
         threads.append(threading.Thread(target=talk, args=(conn,)))
         threads[-1].start()
     for thread in threads:
         thread.join()
+    if errors:
+        raise errors[0]

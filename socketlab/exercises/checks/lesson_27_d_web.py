@@ -168,7 +168,7 @@ CURL = 3  # seconds after which curl gives up
 def fetched(service: Service, method: str, path: str) -> tuple[int, bytes, str]:
     """Status, body and announced length of what http.client gets."""
     service.now(f"http.client has an answer to {method} {path}")
-    conn = http.client.HTTPConnection(*service.address[:2], timeout=PATIENCE)
+    conn = http.client.HTTPConnection(service.address[0], service.address[1], timeout=PATIENCE)
     try:
         conn.request(method, path)
         response = conn.getresponse()
