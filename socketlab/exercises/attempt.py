@@ -43,6 +43,10 @@ class Unmet(Exception):
         self.expected, self.came = expected, came
 
 
+class Skipped(Exception):
+    """This machine lacks what the scenario needs; the words say what."""
+
+
 class Raised(Exception):
     """The answer raised what nobody wanted; it is the cause of this exception."""
 
@@ -170,6 +174,15 @@ class Attempt:
         except OSError as exc:
             echoed = type(exc).__name__
         self.want(echoed == "b'?'", "the echo of what is sent through it", echoed)
+
+    def program(self, name: str) -> str:
+        """Where a program is; without it the scenario is skipped, and the verdict says so."""
+        import shutil
+
+        found = shutil.which(name)
+        if found is None:
+            raise Skipped(f"this machine has no {name}")
+        return found
 
     def nothing_left_open(self) -> None:
         """The answer's last call must have closed or returned every socket that it opened."""

@@ -23,7 +23,7 @@ def card(verdict: Verdict, exercise: Exercise | None, words: str = "") -> str:
     if exercise is not None and verdict.outcome == NOT_ATTEMPTED:
         parts.append(f"<div>{_with_code(exercise.task)}</div>")
     if verdict.outcome != NOT_ATTEMPTED:
-        marks = [("✓", name) for name in verdict.scenarios[: verdict.done]]
+        marks = verdict.marks()
         marks += [("✗", verdict.failed_scenario)] if verdict.failed_scenario else []
         marks += [("–", name) for name in verdict.scenarios[verdict.done + 1 :]] if verdict.outcome == FAILED else []
         parts += [f'<div style="padding-left:8px">{sign} {escape(name)}</div>' for sign, name in marks]

@@ -83,6 +83,50 @@ def end_ignored(seen: Seen) -> str | None:
     return f"recv() returned b'' {ends:,} times: that is the end of the stream, and asking again gives it again."
 
 
+@_known("returns-early", "Go on until `stop` can be read: the loop looks at it beside the listener.")
+def returns_early(seen: Seen) -> str | None:
+    if not seen.facts.get("service") or not seen.facts.get("early") or seen.error:
+        return None
+    return "It returned while its clients were still there, and nobody had told it to end."
+
+
+@_known("never-stops", "Wait for both, select([listener, stop], [], []), and return when `stop` is among the ready.")
+def never_stops(seen: Seen) -> str | None:
+    if not seen.facts.get("stopped") or not seen.timed_out:
+        return None
+    return "All clients have left and `stop` can be read, and it serves on."
+
+
+@_known("one-at-a-time", "Let a thread of its own talk with each client, or wait for all of them with a selector.")
+def one_at_a_time(seen: Seen) -> str | None:
+    if not seen.facts.get("service") or not seen.facts.get("silent") or not seen.timed_out or seen.facts.get("stopped"):
+        return None
+    if not seen.blocked_in("recv"):
+        return None
+    return "It stands in recv() for a client that says nothing, and nobody else is served meanwhile."
+
+
+@_known("listener-closed", "Leave the socket open: whoever has made it closes it.")
+def listener_closed(seen: Seen) -> str | None:
+    if not seen.facts.get("service") or seen.came != "it was closed":
+        return None
+    return "It closed the socket that it was given, and its owner wanted to go on with it."
+
+
+@_known("threads-left", "Wait for each thread before you return: join(), or a pool's `with`.")
+def threads_left(seen: Seen) -> str | None:
+    if not seen.facts.get("threads left"):
+        return None
+    return "It has returned, and a thread that it started is still there."
+
+
+@_known("no-answer", "Follow what the client has said: who reads it, and who answers?")
+def no_answer(seen: Seen) -> str | None:
+    if not seen.facts.get("service") or not seen.timed_out or not seen.blocked_in("select", "thread", "accept"):
+        return None
+    return "It waits for its clients, and one of them waits for an answer."
+
+
 @_known("blocked", "Ask who has to act for this call to return, and whether anybody will.")
 def blocked(seen: Seen) -> str | None:
     if not seen.timed_out or seen.waiting is None:

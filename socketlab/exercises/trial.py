@@ -26,7 +26,7 @@ from ..trace.own_lines import is_library, own_line
 from ..trace.system_call import RUNNING, system_call
 from ..trace.waiting import waiting
 from . import known
-from .attempt import ANSWER, PEER, Attempt, Raised, Unmet
+from .attempt import ANSWER, PEER, Attempt, Raised, Skipped, Unmet
 from .clock import Clock
 from .definition import TOTAL, Exercise, Scenario
 from .seen import LOOKS, NO_THREAD, Seen
@@ -59,6 +59,7 @@ class Trial:
         self.began, self.printed, self.short, self.after = began, printed, short, after
         self.seen = Seen()
         self._others = of_all_others()
+        self._skipped: list[tuple[str, str]] = []
 
     def run(self) -> Verdict:
         """Raises what a scenario raises that is itself in error; whatever the answer does becomes a verdict."""
@@ -85,7 +86,10 @@ class Trial:
                     self.exercise.name, FAILED, names, number, seen.expected, seen.came, seen.line, key, cause, advice,
                     self.printed(), took,
                 )  # fmt: skip
-        return Verdict(self.exercise.name, PASSED, names, len(names), seconds=time.monotonic() - start)
+        return Verdict(
+            self.exercise.name, PASSED, names, len(names), seconds=time.monotonic() - start,
+            skipped=tuple(self._skipped),
+        )  # fmt: skip
 
     def _try(self, scenario: Scenario, limit: float) -> bool:
         """One scenario: whether it failed. What was seen of it is in `seen`."""
@@ -101,6 +105,8 @@ class Trial:
                 scenario(attempt)
                 attempt.end()
                 attempt.nothing_left_open()
+            except Skipped as exc:
+                self._skipped.append((seen.scenario, str(exc)))
             except BaseException as exc:
                 trouble.append(exc)
 

@@ -19,7 +19,8 @@ class Verdict:
     `outcome` is "not attempted", "passed" or "failed". `scenarios` are the names of all, in order; the first `done` of
     them passed, and where the outcome is "failed" the next one did not: `expected` and `came` say what was wanted and
     what happened, `where` is the learner's line, `key` names the misconception behind it, `cause` and `advice` are a
-    sentence each. `printed` is the beginning of what the learner's code printed. `seconds` is how long it took.
+    sentence each. `skipped` are scenarios for which this machine lacks something, each with what it is. `printed` is
+    the beginning of what the learner's code printed. `seconds` is how long it took.
     """
 
     exercise: str
@@ -34,6 +35,7 @@ class Verdict:
     advice: str = ""
     printed: str = ""
     seconds: float = field(default=0.0, repr=False, compare=False)
+    skipped: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         for one in fields(self):
@@ -57,14 +59,15 @@ class Verdict:
         if self.outcome == NOT_ATTEMPTED:
             return f"{self.exercise}: not attempted"
         if self.outcome == PASSED:
-            return f"{self.exercise}: passed {self.done} of {len(self.scenarios)}"
+            passed = f"{self.exercise}: passed {self.done - len(self.skipped)} of {len(self.scenarios)}"
+            return f"{passed}, {len(self.skipped)} skipped" if self.skipped else passed
         return f"{self.exercise}: not yet, {self.done} of {len(self.scenarios)} passed"
 
     def text(self) -> str:
         """Everything as plain text, the same on each run of the same answer."""
         lines = [self.headline]
         if self.outcome != NOT_ATTEMPTED:
-            lines += [f"  ✓ {name}" for name in self.scenarios[: self.done]]
+            lines += [f"  {sign} {words}" for sign, words in self.marks()]
         if self.outcome == FAILED:
             if self.failed_scenario:
                 lines.append(f"  ✗ {self.failed_scenario}")
@@ -73,6 +76,14 @@ class Verdict:
                 lines += [f"    {label + ':':<10}{first}", *(" " * 14 + line for line in rest)]
             lines += [self.cause, self.advice]
         return "\n".join(filter(None, lines))
+
+    def marks(self) -> list[tuple[str, str]]:
+        """Of each scenario that has been gone through: a sign, and its name."""
+        why = dict(self.skipped)
+        return [
+            ("–", f"{name}: skipped, {why[name]}") if name in why else ("✓", name)
+            for name in self.scenarios[: self.done]
+        ]
 
     def details(self) -> list[tuple[str, str]]:
         """What was wanted, what came, and where: label and words."""
@@ -87,7 +98,9 @@ class Verdict:
         """Raises ValueError for what is no verdict."""
         try:
             told = json.loads(text)
-            return cls(**{**told, "scenarios": tuple(told["scenarios"])})
+            return cls(
+                **{**told, "scenarios": tuple(told["scenarios"]), "skipped": tuple(map(tuple, told.get("skipped", ())))}
+            )
         except (TypeError, KeyError) as exc:
             raise ValueError(f"this is no verdict: {text[:80]!r}") from exc
 

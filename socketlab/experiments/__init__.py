@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from .doors.splitting import ReuseportSplit, draw_reuseport_split, recorded_split, reuseport_split
     from .doors.states import States, draw_states, follow_states
     from .passing.handing import Handing, hand_over
+    from .ladder.load import LadderLoad, RungLoad, draw_ladder, ladder_load, ladder_servers
+    from .ladder.serving import serving
     from .payload import RoundTripsByPayload, draw_round_trips_by_payload, round_trips_by_payload
     from .running import Steps, run
     from .secure.ends import Ends, tls_contexts, tls_ends, try_handshake
@@ -67,6 +69,7 @@ __all__ = [
     "FastPaths",
     "Handing",
     "Handshakes",
+    "LadderLoad",
     "LatencyByClients",
     "LinkProbe",
     "ListenQueue",
@@ -78,6 +81,7 @@ __all__ = [
     "RecvSizes",
     "ReuseportSplit",
     "RoundTripsByPayload",
+    "RungLoad",
     "SmallWrites",
     "Stall",
     "States",
@@ -104,6 +108,7 @@ __all__ = [
     "draw_eyeballs_race",
     "draw_fast_paths",
     "draw_handshakes",
+    "draw_ladder",
     "draw_latency_by_clients",
     "draw_link_probe",
     "draw_listen_queue",
@@ -131,6 +136,8 @@ __all__ = [
     "follow_states",
     "hand_over",
     "handshakes",
+    "ladder_load",
+    "ladder_servers",
     "latency_by_clients",
     "link_probe",
     "listen_queue",
@@ -148,6 +155,7 @@ __all__ = [
     "reuseport_split",
     "round_trips_by_payload",
     "run",
+    "serving",
     "side_by_side",
     "slow_loop",
     "small_writes",
@@ -296,6 +304,14 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "Handing",
         "hand_over",
     ),
+    "ladder.load": (
+        "LadderLoad",
+        "RungLoad",
+        "draw_ladder",
+        "ladder_load",
+        "ladder_servers",
+    ),
+    "ladder.serving": ("serving",),
     "payload": (
         "RoundTripsByPayload",
         "draw_round_trips_by_payload",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .group import GroupPanel
     from .hand_over import HandOverPanel
     from .inside_tcp import InsideTcpPanel
+    from .ladder import LadderPanel
     from .link import LinkPanel
     from .lookup import LookupPanel
     from .loss import LossPanel
@@ -53,6 +54,7 @@ __all__ = [
     "GroupPanel",
     "HandOverPanel",
     "InsideTcpPanel",
+    "LadderPanel",
     "LinkPanel",
     "LookupPanel",
     "LossPanel",
@@ -83,6 +85,7 @@ _HOME = {
     "GroupPanel": "group",
     "HandOverPanel": "hand_over",
     "InsideTcpPanel": "inside_tcp",
+    "LadderPanel": "ladder",
     "LinkPanel": "link",
     "LookupPanel": "lookup",
     "LossPanel": "loss",

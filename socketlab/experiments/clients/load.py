@@ -87,10 +87,10 @@ def main() -> None:
 class Clients:
     """The process with the clients. `ask` begins, `answers` tells whether they have finished; `close` ends it."""
 
-    def __init__(self) -> None:
+    def __init__(self, child: str = _CHILD) -> None:
         self._said: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._process = subprocess.Popen(
-            [sys.executable, "-X", "utf8", "-c", _CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            [sys.executable, "-X", "utf8", "-c", child], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL, encoding="utf-8", start_new_session=True,
         )  # fmt: skip
         self._reader = threading.Thread(target=_read, args=(self._process.stdout, self._said.put), daemon=True)
@@ -99,8 +99,12 @@ class Clients:
 
     def ask(self, address: Any, clients: int, rounds: int, patience: float) -> None:
         """Begin, as `ask_all` does."""
+        self.say(address, clients, rounds, patience)
+
+    def say(self, *question: Any) -> None:
+        """Begin, as the process's own `main` understands it."""
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps([address, clients, rounds, patience]) + "\n")
+        self._process.stdin.write(json.dumps(question) + "\n")
         self._process.stdin.flush()
 
     def answers(self, timeout: float) -> list[Row] | None:
