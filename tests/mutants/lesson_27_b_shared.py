@@ -14,7 +14,7 @@ from mutants import mutant, unusual
 
 from .lesson_27_a_lines import arrivals, served
 
-# -- serve_store -------------------------------------------------------------------------------------------------------
+# -- serve_values -------------------------------------------------------------------------------------------------------
 
 MOST = 1 << 20
 
@@ -46,7 +46,7 @@ def store_talk(conn: socket.socket, store: dict[bytes, bytes], take: Any = exact
                 conn.sendall(struct.pack("!cI", b"-", 0))
 
 
-@mutant("serve_store", "one-recv")
+@mutant("serve_values", "one-recv")
 def store_recv(listener: socket.socket, stop: socket.socket) -> None:
     store: dict[bytes, bytes] = {}
 
@@ -56,18 +56,18 @@ def store_recv(listener: socket.socket, stop: socket.socket) -> None:
     served(listener, stop, talk)
 
 
-@mutant("serve_store", "own-store")
+@mutant("serve_values", "own-store")
 def store_each(listener: socket.socket, stop: socket.socket) -> None:
     served(listener, stop, lambda conn: store_talk(conn, {}))
 
 
-@mutant("serve_store", "byte-order")
+@mutant("serve_values", "byte-order")
 def store_native(listener: socket.socket, stop: socket.socket) -> None:
     store: dict[bytes, bytes] = {}
     served(listener, stop, lambda conn: store_talk(conn, store, header="<cHI"))
 
 
-@mutant("serve_store", "length-believed")
+@mutant("serve_values", "length-believed")
 def store_believes(listener: socket.socket, stop: socket.socket) -> None:
     store: dict[bytes, bytes] = {}
 
@@ -87,7 +87,7 @@ def store_believes(listener: socket.socket, stop: socket.socket) -> None:
     served(listener, stop, talk)
 
 
-@mutant("serve_store", "half-stored")
+@mutant("serve_values", "half-stored")
 def store_halves(listener: socket.socket, stop: socket.socket) -> None:
     store: dict[bytes, bytes] = {}
 
@@ -106,7 +106,7 @@ def store_halves(listener: socket.socket, stop: socket.socket) -> None:
     served(listener, stop, talk)
 
 
-@unusual("serve_store")
+@unusual("serve_values")
 def store_with_a_file(listener: socket.socket, stop: socket.socket) -> None:
     store: dict[bytes, bytes] = {}
 

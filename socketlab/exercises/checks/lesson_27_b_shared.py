@@ -14,10 +14,10 @@ LESSON = "27_the_ladder"
 HEADER = "!cHI"
 REPLY = "!cI"
 
-serve_store = Exercise(
-    "serve_store",
+serve_values = Exercise(
+    "serve_values",
     lesson=LESSON,
-    wants="serve_store(listener, stop)",
+    wants="serve_values(listener, stop)",
     task="Keep values under keys, for all clients together: `P` puts, `G` gets. A request is `!cHI`, key and value, an "
     "answer `!cI` and value. Answer `!` and hang up where more than 1 MiB is announced.",
     hints=(
@@ -45,7 +45,7 @@ serve_chat = Exercise(
 )
 
 
-# -- serve_store -------------------------------------------------------------------------------------------------------
+# -- serve_values -------------------------------------------------------------------------------------------------------
 
 
 def frame(kind: bytes, key: bytes, value: bytes = b"") -> bytes:
@@ -70,7 +70,7 @@ def gets(client: Client, key: bytes, value: bytes | None) -> None:
     client.facts["gets"] = False
 
 
-@serve_store.scenario("a value is put, found, replaced; another key has none")
+@serve_values.scenario("a value is put, found, replaced; another key has none")
 def put_and_get(attempt: Attempt) -> None:
     service = Service(attempt)
     client = service.client()
@@ -84,7 +84,7 @@ def put_and_get(attempt: Attempt) -> None:
     service.run(talk)
 
 
-@serve_store.scenario("a request byte by byte, then two at once, one of 100,000 bytes")
+@serve_values.scenario("a request byte by byte, then two at once, one of 100,000 bytes")
 def in_pieces(attempt: Attempt) -> None:
     service = Service(attempt)
     client = service.client()
@@ -100,7 +100,7 @@ def in_pieces(attempt: Attempt) -> None:
     service.run(talk)
 
 
-@serve_store.scenario("two clients share what is kept, and a third is silent")
+@serve_values.scenario("two clients share what is kept, and a third is silent")
 def shared(attempt: Attempt) -> None:
     service = Service(attempt)
     attempt.seen.facts["silent"] = True
@@ -115,7 +115,7 @@ def shared(attempt: Attempt) -> None:
     service.run(talk)
 
 
-@serve_store.scenario("4 GiB are announced; and a client leaves in the middle of a value")
+@serve_values.scenario("4 GiB are announced; and a client leaves in the middle of a value")
 def bombs(attempt: Attempt) -> None:
     service = Service(attempt)
     first, bomber, half = (service.client(f"client {n}") for n in (1, 2, 3))
@@ -135,21 +135,21 @@ def bombs(attempt: Attempt) -> None:
     service.run(talk)
 
 
-@serve_store.misconception("length-believed", advice="Compare the announced size with the limit before you read.")
+@serve_values.misconception("length-believed", advice="Compare the announced size with the limit before you read.")
 def store_bomb(seen: Seen) -> str | None:
     if not seen.facts.get("bomb"):
         return None
     return "A header announced 4 GiB, and it believed that: it waits for them, or makes room."
 
 
-@serve_store.misconception("half-stored", advice="A value that is cut off is none: raise EOFError, and store nothing.")
+@serve_values.misconception("half-stored", advice="A value that is cut off is none: raise EOFError, and store nothing.")
 def store_half(seen: Seen) -> str | None:
     if not seen.facts.get("half") or "wrong" not in seen.facts:
         return None
     return "A client left in the middle of a value, and the piece that had come took the place of the old value."
 
 
-@serve_store.misconception(
+@serve_values.misconception(
     "own-store", advice="Make the dict once, outside of the function that talks with one client."
 )
 def store_own(seen: Seen) -> str | None:
@@ -158,14 +158,14 @@ def store_own(seen: Seen) -> str | None:
     return "The second client did not find what the first one had put: each connection has a store of its own."
 
 
-@serve_store.misconception("one-recv", advice="Receive until the size is there: recv_exactly of notebook 07.")
+@serve_values.misconception("one-recv", advice="Receive until the size is there: recv_exactly of notebook 07.")
 def store_recv(seen: Seen) -> str | None:
     if not seen.facts.get("in pieces"):
         return None
     return "It took what one recv() returned for the whole request: a request comes in any number of pieces."
 
 
-@serve_store.misconception("byte-order", advice="struct wants the `!` in front: network order, and no padding.")
+@serve_values.misconception("byte-order", advice="struct wants the `!` in front: network order, and no padding.")
 def store_order(seen: Seen) -> str | None:
     if not seen.received or ("wrong" not in seen.facts and not seen.timed_out):
         return None

@@ -84,7 +84,7 @@ class Talks:
     def serve_json(self, client: int) -> Ask:
         return self._lines(b'{"id": 1, "method": "sum", "value": [1, 2, 3]}\n')
 
-    def serve_store(self, client: int) -> Ask:
+    def serve_values(self, client: int) -> Ask:
         sock, key = self.connected(), b"key %d" % client
         request = struct.pack("!cHI", b"P", len(key), 100) + key + bytes(100)
 

@@ -118,7 +118,7 @@ def _exactly(conn: socket.socket, size: int) -> bytes:
     return bytes(data)
 
 
-def serve_store(listener: socket.socket, stop: socket.socket) -> None:
+def serve_values(listener: socket.socket, stop: socket.socket) -> None:
     store: dict[bytes, bytes] = {}
 
     def talk(conn: socket.socket) -> None:
@@ -372,7 +372,7 @@ def serve_jobs(listener: socket.socket, stop: socket.socket, context: ssl.SSLCon
 SERVERS: dict[str, Callable[..., None]] = {
     serve.__name__: serve
     for serve in (
-        serve_echo, serve_calculator, serve_json, serve_store, serve_chat, serve_kv, serve_proxy, serve_files,
+        serve_echo, serve_calculator, serve_json, serve_values, serve_chat, serve_kv, serve_proxy, serve_files,
         serve_blocks, serve_jobs,
     )
 }  # fmt: skip
