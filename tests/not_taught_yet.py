@@ -17,7 +17,6 @@ COMING: dict[int, list[str]] = {
         "socket.set_inheritable",
     ],
     23: ["socket.sendfile"],
-    26: ["fromshare", "socket.ioctl", "socket.sendmsg_afalg", "socket.share"],
 }
 
 NOT_TAUGHT_YET = {f"socket.{name}": number for number, names in COMING.items() for name in names}
@@ -26,4 +25,4 @@ NOT_TAUGHT_YET = {f"socket.{name}": number for number, names in COMING.items() f
 ELSEWHERE = {"socket.fromshare": "Windows", "socket.socket.ioctl": "Windows", "socket.socket.share": "Windows"}
 
 # Operations that an earlier lesson runs in passing: the recap of the lesson that teaches them will name them.
-RECAP_TO_COME = {"socket.socket.dup": 22, "socket.SocketType": 26}
+RECAP_TO_COME = {"socket.socket.dup": 22}

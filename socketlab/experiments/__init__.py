@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from .doors.rebinding import Rebind, rebind
     from .doors.splitting import ReuseportSplit, draw_reuseport_split, recorded_split, reuseport_split
     from .doors.states import States, draw_states, follow_states
+    from .families.catalogue import Constants, constants, undescribed
+    from .families.recorded import recorded_answer
     from .payload import RoundTripsByPayload, draw_round_trips_by_payload, round_trips_by_payload
     from .running import Steps, run
     from .streams.both_ends import both_ends
@@ -51,6 +53,7 @@ __all__ = [
     "AskedAndGranted",
     "Backoff",
     "BufferLoss",
+    "Constants",
     "DatagramLoss",
     "Depths",
     "Drip",
@@ -79,6 +82,7 @@ __all__ = [
     "backoff",
     "both_ends",
     "bytes_until_stall",
+    "constants",
     "datagram_loss",
     "draw_asked_and_granted",
     "draw_backoff",
@@ -116,6 +120,7 @@ __all__ = [
     "queues_are_told",
     "readiness_cost",
     "rebind",
+    "recorded_answer",
     "recorded_race",
     "recorded_split",
     "recorded_syn_retries",
@@ -131,6 +136,7 @@ __all__ = [
     "tcp_over_time",
     "throughput_by_buffer",
     "time_wait",
+    "undescribed",
     "watching",
     "who_got_what",
     "who_waits",
@@ -191,6 +197,12 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "draw_who_got_what",
         "who_got_what",
     ),
+    "families.catalogue": (
+        "Constants",
+        "constants",
+        "undescribed",
+    ),
+    "families.recorded": ("recorded_answer",),
     "streams.both_ends": ("both_ends",),
     "streams.framing": ("recv_sizes",),
     "doors.listening": (

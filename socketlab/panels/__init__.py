@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .concurrency import ConcurrencyPanel
     from .drip import DripPanel
     from .family import FamilyPanel
+    from .family_card import FamilyCardPanel
     from .framing import FramingPanel
     from .group import GroupPanel
     from .inside_tcp import InsideTcpPanel
@@ -40,6 +41,7 @@ __all__ = [
     "ByteOrderPanel",
     "ConcurrencyPanel",
     "DripPanel",
+    "FamilyCardPanel",
     "FamilyPanel",
     "FramingPanel",
     "GroupPanel",
@@ -64,6 +66,7 @@ _HOME = {
     "ByteOrderPanel": "byte_order",
     "ConcurrencyPanel": "concurrency",
     "DripPanel": "drip",
+    "FamilyCardPanel": "family_card",
     "FamilyPanel": "family",
     "FramingPanel": "framing",
     "GroupPanel": "group",
