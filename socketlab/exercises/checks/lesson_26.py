@@ -111,6 +111,7 @@ def odd_ping(attempt: Attempt) -> None:
 @answer_echo.scenario("no data, and sums with many carries")
 def large_ping(attempt: Attempt) -> None:
     draw = random.Random(26)
+    echoes(attempt, bytes(4), b"\xff\xff\xff\xff\x00\x01")  # folded once it is 0x10000, and has to be folded again
     for data in (b"", b"\xff" * 1472, b"\xff" * 7, *(draw.randbytes(draw.randrange(200)) for _ in range(30))):
         echoes(attempt, draw.randbytes(4), data)
 
@@ -186,6 +187,14 @@ def sums_the_sum(seen: Seen) -> str | None:
     return "It summed up the old checksum together with the message."
 
 
+@answer_echo.misconception("last-byte-lost", advice="Count a zero more at the end of an odd number of bytes.")
+def last_byte_lost(seen: Seen) -> str | None:
+    reply = reply_of(seen)
+    if reply is None or not len(reply) % 2:
+        return None
+    return "The number of bytes is odd, and the last one is not in its checksum as it should be."
+
+
 @answer_echo.misconception("carry-lost", advice="Add what is above 16 bits below, until nothing is above.")
 def carry_lost(seen: Seen) -> str | None:
     reply = reply_of(seen)
@@ -204,14 +213,6 @@ def other_order(seen: Seen) -> str | None:
     if reply is None or reply[2:4][::-1] != seen.facts["wanted"][2:4]:
         return None
     return "The two bytes of its checksum stand in reverse: summed up in one order, written in the other."
-
-
-@answer_echo.misconception("last-byte-lost", advice="Count a zero more at the end of an odd number of bytes.")
-def last_byte_lost(seen: Seen) -> str | None:
-    reply = reply_of(seen)
-    if reply is None or not len(reply) % 2:
-        return None
-    return "The number of bytes is odd, and the last one is not in its checksum as it should be."
 
 
 @answer_echo.misconception("odd-refused", advice="Count a zero more at the end of an odd number of bytes.")
@@ -619,7 +620,7 @@ def flags_looked_up(seen: Seen) -> str | None:
     for key in asked(seen):
         number = key[0] if isinstance(key, tuple) and key else key
         if isinstance(number, int) and number >= RTR:
-            return f"It looked for the identifier {number:#x}: the flags are still in it."
+            return f"It looked for the identifier {number:#_x}: the flags are still in it."
     return None
 
 
