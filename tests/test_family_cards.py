@@ -1,4 +1,4 @@
-"""The rarer families: every constant has a line, the cards' programs run, the map has a mark for each, the panel asks."""
+"""The rarer families: each constant has a line, the cards' programs run, the map has a mark for each, the panel asks."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class TestConstants:
         assert table[table[0][0]] == table[0][1]
         html = table._repr_html_()
         assert html.count("<tr>") == len(table) + 1
-        assert all(f"<td style=\"text-align:left\">{name}</td>" in html for name, _ in table)
-        assert repr(table).splitlines()[0].split() == "name what it is for".split()
+        assert all(f'<td style="text-align:left">{name}</td>' in html for name, _ in table)
+        assert repr(table).splitlines()[0].split() == ["name", "what", "it", "is", "for"]
 
     def test_no_line_belongs_to_no_group(self) -> None:
         shown = {name for group in catalogue.GROUPS for name, _ in constants(group)}

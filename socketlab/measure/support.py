@@ -9,7 +9,7 @@ import errno
 from ..probe import Finding, Passport
 from .plots import Picture, figure  # first of those with matplotlib in them: it keeps interrupts from the import
 
-WORKS, DENIED, LACKS, NAMELESS = "it works", "you may not", "the kernel lacks it", "this Python has no name"
+WORKS, DENIED, LACKS, NAMELESS = "it works", "you may not", "the kernel lacks it", "Python lacks the name"
 COLOURS = {WORKS: "#0072B2", DENIED: "#B34700", LACKS: "#7a7f87", NAMELESS: "#7a7f87"}
 MARKS = {WORKS: "o", DENIED: "X", LACKS: "x", NAMELESS: "_"}
 
@@ -64,7 +64,7 @@ def draw_support(passport: Passport) -> Picture:
         if finding.errno is not None:
             ax.text(x + 0.09, y, finding.verdict.partition(" ")[0], fontsize=7.5, va="center", color=COLOURS[where])
     ax.set_yticks(range(len(found)), list(found), fontsize=8.5)
-    ax.set_xticks(range(4), columns, fontsize=9)
+    ax.set_xticks(range(4), [words.replace(" lacks", "\nlacks") for words in columns], fontsize=9)
     ax.set(xlim=(-0.4, 3.6), ylim=(len(ROWS) - 0.4, -0.6))
     ax.xaxis.tick_top()
     ax.tick_params(length=0)

@@ -1,4 +1,4 @@
-"""FamilyCardPanel: choose a family; the card says what it is for, what its address looks like, and what this kernel says.
+"""FamilyCardPanel: choose a family; its card says what it is for, how its address looks, and what this kernel says.
 
 The words are `socketlab.experiments.families.cards`; the kernel is asked by making one socket of the kind and closing
 it (`ask`, of the family panel). Below stands a cell to copy, which tries it.
@@ -17,7 +17,7 @@ from .base import Panel, weakly
 from .drawing.look import FITS, GREEN, ORANGE, STYLE, code, dot, static_picture
 from .family import Answer, ask, remark
 
-_EASY = ("EPERM", "EACCES")
+_DENIED = ("EPERM", "EACCES")
 
 
 def words(answer: Answer) -> str:
@@ -27,7 +27,7 @@ def words(answer: Answer) -> str:
     if answer.errno is None:
         return remark(answer)
     name = errno.errorcode.get(answer.errno, str(answer.errno))
-    more = " It is there, and takes root or a capability." if name in _EASY else ""
+    more = " It is there, and takes root or a capability." if name in _DENIED else ""
     return f"{name}: {os.strerror(answer.errno)}.{more}"
 
 

@@ -7,6 +7,7 @@ import ctypes
 import functools
 import struct
 import sys
+from itertools import accumulate, repeat
 from typing import Any
 
 from mutants import mutant, unusual
@@ -143,7 +144,7 @@ def for_itself(message: bytes) -> Any:
 def in_machine_order(message: bytes) -> Any:
     """RFC 1071: the sum may be made in any order, as long as it is written in the same."""
 
-    def summed(data: bytes) -> int:
+    def summed(data: bytes | bytearray) -> int:
         words = array.array("H", data + b"\0" * (len(data) % 2))
         return functools.reduce(lambda a, b: (a + b) % 0xFFFF or (a + b > 0 and 0xFFFF) or 0, words, 0)
 
@@ -263,9 +264,8 @@ def with_replace(message: bytes, name: str) -> Any:
 @mutant("rename_link", "endless")
 def believes_lengths(message: bytes, name: str) -> Any:
     whole(message)
-    position = 32
     # On one line, so that it always stands on the same one when its time is up.
-    while position < len(message): position += (message[position] + 3) // 4 * 4  # noqa: E701
+    next(at for at in accumulate(repeat(32), lambda at, _: at + (message[at] + 3) // 4 * 4) if at >= len(message))
     value = name.encode() + b"\0"
     return built(message, [packed(kind, value if kind == 3 else old) for kind, old in parts_of(message)])
 

@@ -38,11 +38,9 @@ rename_link = Exercise(
     task="Return the RTM_NEWLINK message with attribute 3 replaced by `name` and a zero byte, all lengths and padding "
     "right; raise ValueError where the message is too short or a length is not so.",
     hints=(
-        "Check the header first. Then walk from byte 32, attribute by attribute, and look at a length before you "
-        "believe it.",
+        "Check the header first. Then walk from byte 32, attribute by attribute; look at each length first.",
         "The next attribute begins at the next multiple of four: `(length + 3) // 4 * 4` bytes further.",
-        "Collect header and attributes in a new `bytes`, the name's made anew and padded; write the message's length "
-        "last.",
+        "Collect all in a new `bytes`, the name's attribute made anew and padded; write the message's length last.",
     ),
 )
 
@@ -649,7 +647,9 @@ def can_network_order(seen: Seen) -> str | None:
     return "It looked nothing up: read in another order than this machine's, the flags stand elsewhere."
 
 
-@answer_can.misconception("answers-all", advice="Answer where RTR is set and the identifier is yours; else return None.")
+@answer_can.misconception(
+    "answers-all", advice="Answer where RTR is set and the identifier is yours; else return None."
+)
 def answers_all(seen: Seen) -> str | None:
     if seen.facts.get("question", True) or not isinstance(seen.result, (bytes, bytearray)) or "what" not in seen.facts:
         return None
@@ -665,7 +665,9 @@ def refuses_others(seen: Seen) -> str | None:
     return f"It raised {type(seen.error).__name__} for {seen.facts['what']}, which is a good frame."
 
 
-@answer_can.misconception("believes", advice="Look at the number of bytes, the length and the bits before anything else.")
+@answer_can.misconception(
+    "believes", advice="Look at the number of bytes, the length and the bits before anything else."
+)
 def can_believes(seen: Seen) -> str | None:
     if not (seen.returned and seen.expected == "it raises ValueError"):
         return None

@@ -83,7 +83,7 @@ CARDS = {
         's.send(b"\\x23\\x01\\x00\\x00\\x02\\x00\\x00\\x00hi" + bytes(6))\nprint(s.getsockname())',
     ),
     "J1939": Card(
-        "AF_CAN", "SOCK_DGRAM", 7, "The bus of trucks, ships and tractors: messages longer than a frame, with addresses.",
+        "AF_CAN", "SOCK_DGRAM", 7, "The bus of trucks, ships and tractors: messages with addresses, of any length.",
         "interface, name, group of parameters, address", '("vcan0", 0, 0x40000, 0x20)', "networking/j1939.rst of Linux",
         's.bind(("vcan0", socket.J1939_NO_NAME, socket.J1939_NO_PGN, 0x20))\nprint(s.getsockname())',
     ),
@@ -123,7 +123,7 @@ CARDS = {
         "print(s.getsockname())",
     ),
     "AF_HYPERV": Card(
-        "AF_HYPERV", "SOCK_STREAM", 1, "A Hyper-V virtual machine and its Windows host, without a network between them.",
+        "AF_HYPERV", "SOCK_STREAM", 1, "A Hyper-V virtual machine and its Windows host, without a network.",
         "two GUIDs: the machine and the service", '(socket.HV_GUID_PARENT, "…")', "Hyper-V's page on its sockets",
         "s.bind((socket.HV_GUID_WILDCARD, socket.HV_GUID_ZERO))\nprint(s.getsockname())",
     ),

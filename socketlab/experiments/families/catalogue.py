@@ -2,7 +2,7 @@
 
 Which names a Python has depends on the headers that it was built with; so the table holds the names of Python 3.10 to
 3.13 on all systems, and is the same on each. `undescribed` compares it with `dir(socket)`: what it returns has no line.
-A line whose name ends in an asterisk stands for all names that begin so. Options have their text in `socketlab.options`.
+A line whose name ends in an asterisk stands for all names that begin so. Options have theirs in `socketlab.options`.
 """
 
 from __future__ import annotations
@@ -55,8 +55,10 @@ class Constants(Sequence[tuple[str, str]]):
 
     def _repr_html_(self) -> str:
         first, last = self.rows[0][0], self.rows[-1][0]
-        summary = f"<summary>{len(self)} names, from <code>{first}</code> to <code>{last}</code></summary>"
-        return f"<details>{summary}{as_html(('name', 'what it is for'), self.rows)}</details>"
+        names = f"{len(self)} names, from <code>{first}</code> to <code>{last}</code>"
+        if len(self) == 1:
+            names = f"one name, <code>{first}</code>"
+        return f"<details><summary>{names}</summary>{as_html(('name', 'what it is for'), self.rows)}</details>"
 
 
 def constants(group: str) -> Constants:

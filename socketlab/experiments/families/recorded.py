@@ -1,19 +1,15 @@
 """What a kernel answered, recorded as root on Linux 6.18: for machines that lack a family, or the privilege to use it.
 
-    recorded_answer("icmp reply")      # an IPv4 packet: the answer to an echo request with identifier 0x2600, number 1
-    recorded_answer("icmpv6 reply")    # the same for IPv6, which comes without the packet's header
-    recorded_answer("links")           # netlink: the loopback interface with its first attributes, and the end of the list
+- "icmp reply": an IPv4 packet, the answer to an echo request with identifier 0x2600 and number 1;
+- "icmpv6 reply": the same for IPv6, which comes without the packet's header;
+- "links": netlink's loopback interface with its first attributes, and the end of the list.
 """
 
 from __future__ import annotations
 
 _RUNS = {
-    "icmp reply": bytes.fromhex(
-        "45000020621d000040011abe7f0000017f0000010000fb2d2600000170696e67"
-    ),
-    "icmpv6 reply": bytes.fromhex(
-        "810079e52600000170696e67"
-    ),
+    "icmp reply": bytes.fromhex("45000020621d000040011abe7f0000017f0000010000fb2d2600000170696e67"),
+    "icmpv6 reply": bytes.fromhex("810079e52600000170696e67"),
     "links": bytes.fromhex(
         "180100001000020001000000e803000000000403010000004900010000000000070003006c6f000008000d00e803000005001000"
         "000000000500110000000000050043000100000008000400000001000800320000000000080033000000000008001b0000000000"
