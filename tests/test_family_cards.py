@@ -1,4 +1,4 @@
-"""The rarer families: each constant has a line, the cards' programs run, the map has a mark for each, the panel asks."""
+"""The rarer families: constants have lines, the cards' programs run, the map has a mark for each, the panel asks."""
 
 from __future__ import annotations
 
