@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from .ladder.load import LadderLoad, RungLoad, draw_ladder, ladder_load, ladder_servers
     from .ladder.serving import serving
     from .passing.handing import Handing, hand_over
+    from .families.catalogue import Constants, constants, undescribed
+    from .families.recorded import recorded_answer
     from .payload import RoundTripsByPayload, draw_round_trips_by_payload, round_trips_by_payload
     from .running import Steps, run
     from .secure.ends import Ends, tls_contexts, tls_ends, try_handshake
@@ -62,6 +64,7 @@ __all__ = [
     "Backoff",
     "BufferLoss",
     "CertificateFault",
+    "Constants",
     "DatagramLoss",
     "Depths",
     "Drip",
@@ -99,6 +102,7 @@ __all__ = [
     "both_ends",
     "bytes_until_stall",
     "certificate_fault",
+    "constants",
     "datagram_loss",
     "draw_asked_and_granted",
     "draw_backoff",
@@ -147,6 +151,7 @@ __all__ = [
     "queues_are_told",
     "readiness_cost",
     "rebind",
+    "recorded_answer",
     "recorded_race",
     "recorded_split",
     "recorded_syn_retries",
@@ -167,6 +172,7 @@ __all__ = [
     "tls_contexts",
     "tls_ends",
     "try_handshake",
+    "undescribed",
     "watching",
     "who_got_what",
     "who_waits",
@@ -249,6 +255,12 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "draw_handshakes",
         "handshakes",
     ),
+    "families.catalogue": (
+        "Constants",
+        "constants",
+        "undescribed",
+    ),
+    "families.recorded": ("recorded_answer",),
     "streams.both_ends": ("both_ends",),
     "streams.framing": ("recv_sizes",),
     "doors.listening": (

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .drip import DripPanel
     from .family import FamilyPanel
     from .fast_paths import FastPathsPanel
+    from .family_card import FamilyCardPanel
     from .framing import FramingPanel
     from .group import GroupPanel
     from .hand_over import HandOverPanel
@@ -48,6 +49,7 @@ __all__ = [
     "CertificatePanel",
     "ConcurrencyPanel",
     "DripPanel",
+    "FamilyCardPanel",
     "FamilyPanel",
     "FastPathsPanel",
     "FramingPanel",
@@ -79,6 +81,7 @@ _HOME = {
     "CertificatePanel": "certificate",
     "ConcurrencyPanel": "concurrency",
     "DripPanel": "drip",
+    "FamilyCardPanel": "family_card",
     "FamilyPanel": "family",
     "FastPathsPanel": "fast_paths",
     "FramingPanel": "framing",

@@ -258,10 +258,17 @@ def try_group(page: Page, panel: Any) -> None:
     expect(panel.get_by_role("row")).to_have_count(3)
 
 
+def try_family_card(page: Page, panel: Any) -> None:
+    panel.get_by_label("family").select_option("AF_CAN")
+    expect(panel).to_contain_text('("vcan0",)')
+    expect(panel.locator("pre.sl-copy")).to_contain_text("socket.socket(socket.AF_CAN, socket.SOCK_RAW, 1)")
+
+
 TRIES: dict[str, Callable[[Page, Any], None]] = {
     "Server": try_server,
     "Request": try_request,
     "Family and type": try_family,
+    "Family card": try_family_card,
     "Your machine's passport": try_passport,
     "TCP states": try_tcp_states,
 }
