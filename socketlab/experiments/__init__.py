@@ -36,11 +36,11 @@ if TYPE_CHECKING:
     from .doors.rebinding import Rebind, rebind
     from .doors.splitting import ReuseportSplit, draw_reuseport_split, recorded_split, reuseport_split
     from .doors.states import States, draw_states, follow_states
+    from .families.catalogue import Constants, constants, undescribed
+    from .families.recorded import recorded_answer
     from .ladder.load import LadderLoad, RungLoad, draw_ladder, ladder_load, ladder_servers
     from .ladder.serving import serving
     from .passing.handing import Handing, hand_over
-    from .families.catalogue import Constants, constants, undescribed
-    from .families.recorded import recorded_answer
     from .payload import RoundTripsByPayload, draw_round_trips_by_payload, round_trips_by_payload
     from .running import Steps, run
     from .secure.ends import Ends, tls_contexts, tls_ends, try_handshake

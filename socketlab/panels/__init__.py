@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from .concurrency import ConcurrencyPanel
     from .drip import DripPanel
     from .family import FamilyPanel
-    from .fast_paths import FastPathsPanel
     from .family_card import FamilyCardPanel
+    from .fast_paths import FastPathsPanel
     from .framing import FramingPanel
     from .group import GroupPanel
     from .hand_over import HandOverPanel
