@@ -8,7 +8,11 @@ from collections.abc import Iterator
 
 import leftovers
 import pytest
+from hypothesis import settings
 from needs import find_chromium, missing
+
+settings.register_profile("any machine", deadline=None)  # a slow example is a machine that has others to serve
+settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session")

@@ -134,6 +134,12 @@ def given_verdicts() -> Iterator[Verdicts]:
         yield found
 
 
+def lasting(words: str) -> str:
+    """What must not change: how often a loop has turned when its time was over may, and in which line it was then."""
+    words = re.sub(r"[\d,]+ times", "n times", words)
+    return re.sub(r"line \d+: .*", "line n", words) if "nothing in time" in words else words
+
+
 class TestAnswers:
     @pytest.mark.parametrize("name", EXERCISES)
     def test_the_stub_is_not_attempted(self, name: str) -> None:
@@ -163,5 +169,5 @@ class TestAnswers:
     def test_a_mutant_fails_with_the_same_words_each_time(self, given_verdicts: Verdicts, given: Given) -> None:
         """No port, no address, no descriptor, no time: notebooks store these words."""
         first, second = (given_verdicts.on(given, time).text() for time in (0, 1))
-        assert re.sub(r"[\d,]+ times", "n times", first) == re.sub(r"[\d,]+ times", "n times", second)
+        assert lasting(first) == lasting(second)
         assert not re.search(r"127\.0\.0\.1:\d|fd=\d|0x[0-9a-f]{6}", first), first

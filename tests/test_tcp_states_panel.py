@@ -624,7 +624,7 @@ class TestPanel:
         for key in (("listener", "listen"), ("client", "connect"), ("listener", "accept"), ("client", "shutdown")):
             panel.buttons[key].click()
         until(lambda: "client in FIN-WAIT-2; server in CLOSE-WAIT" in panel._diagram.value, "the states show")
-        assert "shutdown(SHUT_WR)" in panel._calls.value
+        until(lambda: "shutdown(SHUT_WR)" in panel._calls.value, "the call shows")
         until(lambda: panel.buttons["listener", "accept"].disabled, "there is a server already")
         panel.deaf_buttons["client"].click()
         until(lambda: panel.deaf_buttons["client"].description == "Client hears again", "the button turns")

@@ -140,8 +140,8 @@ def all_sent(attempt: Attempt, sock: socket.socket, reader: Reader, source: Sour
 
 
 def part(n: int, size: int) -> str:
-    """How much of it, in words: the number differs from run to run."""
-    return "all of them" if n == size else "a part of them" if n else "none of them"
+    """How much of it, in words: the number, and whether it is 0, differs from run to run."""
+    return "all of them" if n == size else "not all of them"
 
 
 def in_order(attempt: Attempt, reader: Reader, source: Source) -> None:
