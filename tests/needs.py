@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,3 +43,21 @@ def server_of(kind: str, handler: Any) -> Any:
             pytest.skip("this platform has no IPv6")
         return tcp_server(handler, family=socket.AF_INET6)
     return tcp_server(handler)
+
+
+@cache
+def pythons() -> dict[str, str]:
+    """The interpreters of this machine, by version: `sys.executable`, and others that run when they are called."""
+    found = {f"{sys.version_info[0]}.{sys.version_info[1]}": sys.executable}
+    places = [str(path) for path in sorted(Path.home().glob(".pyenv/versions/*/bin"))]
+    path = os.pathsep.join([*places, os.environ.get("PATH", "")])
+    for version in ("3.10", "3.11", "3.12", "3.13", "3.14"):
+        where = shutil.which(f"python{version}", path=path)
+        if where and version not in found and _runs(where):
+            found[version] = where
+    return found
+
+
+def _runs(python: str) -> bool:
+    """Whether it does: some names only stand for a version that is not chosen."""
+    return subprocess.run([python, "-c", ""], capture_output=True, timeout=60, check=False).returncode == 0

@@ -19,6 +19,7 @@ from xml.etree import ElementTree
 
 import psutil
 import pytest
+from share import THOROUGH
 
 from socketlab.exercises.definition import all_exercises
 from socketlab.grading import Grade, grade, notebooks_in, report
@@ -27,7 +28,6 @@ from socketlab.grading.grade import Mark
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ends families of processes through /proc")
 
-THOROUGH = os.environ.get("SOCKETLAB_THOROUGH", "") not in ("", "0")
 SOLUTIONS = Path(__file__).resolve().parent.parent / "notebooks" / "solutions"
 SECONDS = 20.0  # that a notebook may take: a good one takes two, and four times that on a busy machine
 

@@ -25,6 +25,7 @@ import pytest
 import taking
 from hostile import FAMILY, HANG, PASS, SPOIL
 from kernel_driver import Kernel
+from share import THOROUGH
 
 from socketlab import trace
 from socketlab.exercises import FAILED, PASSED, Verdict, isolation
@@ -33,7 +34,6 @@ from socketlab.exercises.definition import TOTAL
 from socketlab.exercises.isolation import GRACE
 
 needs_fork = pytest.mark.skipif(not isolation._CAN_FORK, reason="without fork an answer runs in a thread")
-THOROUGH = os.environ.get("SOCKETLAB_THOROUGH", "") not in ("", "0")
 DEADLINE = 0.4  # s of the answers that hang, so that they take no more of everybody's time
 SLOW = 1.5  # s that a busy machine may add; how long it takes on an idle one is for bench/exercises.py
 

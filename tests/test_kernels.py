@@ -5,12 +5,11 @@ announce, and nothing is left of servers, sockets, threads, child processes and 
 tells what is looked at, and how). Cells, orders and delays are chosen by seeds, so that a failure can be repeated;
 the moment at which an interrupt arrives is nevertheless the scheduler's, to some tens of microseconds.
 
-SOCKETLAB_THOROUGH=1 leaves no cell out and takes many more rounds (minutes); SOCKETLAB_SEED=n takes other samples.
+One run takes a third of the notebooks (share.py). SOCKETLAB_THOROUGH=1 leaves no cell out and takes many more rounds.
 """
 
 from __future__ import annotations
 
-import os
 import random
 import re
 import socket
@@ -25,13 +24,12 @@ from pathlib import Path
 import psutil
 import pytest
 from kernel_driver import Cell, Kernel, KernelFailed, KernelLeft, Outcome, cells_of, copy_of_the_notebooks
+from share import SEED, THOROUGH, share_of
 
 from tools import notebooks
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into a kernel's process through /proc")
 
-THOROUGH = os.environ.get("SOCKETLAB_THOROUGH", "") not in ("", "0")
-SEED = os.environ.get("SOCKETLAB_SEED", "0")
 TIMES = 20
 ORDERS = 3 if THOROUGH else 1
 ENDS_WITHIN = 4.0  # s of waiting between the interrupt and the end of the cell; the longest timeout in a cell is 2 s
@@ -42,7 +40,8 @@ FOR_TWENTY = float("inf") if THOROUGH else 4.0
 FOR_INTERRUPTS = float("inf") if THOROUGH else 3.0
 INTERRUPTS = 20 if THOROUGH else 2  # of each cell, at most
 
-NOTEBOOKS = [path.relative_to(notebooks.FOLDER) for path in notebooks.all_notebooks() if path.name[0].isdigit()]
+NUMBERED = [path.relative_to(notebooks.FOLDER) for path in notebooks.all_notebooks() if path.name[0].isdigit()]
+NOTEBOOKS = share_of(NUMBERED)
 
 
 class Lesson:

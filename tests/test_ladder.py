@@ -32,6 +32,13 @@ def stub(listener: socket.socket, stop: socket.socket) -> NoReturn:
     raise NotImplementedError
 
 
+def deaf(listener: socket.socket, stop: socket.socket) -> NoReturn:
+    while True:
+        with listener.accept()[0] as conn:
+            while data := conn.recv(100):
+                conn.sendall(data)
+
+
 class TestServers:
     @pytest.mark.parametrize("name", SERVERS)
     def test_passes_its_own_check(self, name: str) -> None:
@@ -74,6 +81,10 @@ class TestLoad:
         assert len(loads) == 2
         assert all(words in load.failure and not load.waits for load in loads)
 
+    def test_a_server_that_does_not_end_is_told(self) -> None:
+        (load,) = ladder_load({"serve_echo": deaf}, (1,), rounds=3).loads
+        assert (len(load.waits), load.failure) == (3, "it did not end when it was told to")
+
     @pytest.mark.parametrize(
         ("arguments", "words"),
         [
@@ -101,7 +112,7 @@ FAILED = LadderLoad(NONE, (RungLoad("serve_echo", 4, failure="it raised LookupEr
 
 class TestWords:
     def test_the_finding(self) -> None:
-        assert finding(KNOWN) == "4 clients, no fault: serve_echo p99 99 ms, 50 answers per second"
+        assert finding(KNOWN) == "4 clients, no fault: longest p99 99 ms, echo"
         assert finding(FAILED) == "serve_echo: it raised LookupError"
         assert finding(LadderLoad(NONE)) == "Nothing has been measured yet"
 

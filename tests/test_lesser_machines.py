@@ -20,6 +20,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from share import THOROUGH, share_of
 
 from tools import notebooks
 
@@ -27,7 +28,6 @@ pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="namespaces, affinity and limits are set in Linux's way"
 )
 
-THOROUGH = os.environ.get("SOCKETLAB_THOROUGH", "") not in ("", "0")
 ALONE = ("no ::1", "no /proc/net", "64 descriptors", "one core")
 ALL = "all at once"
 MACHINES = (ALL, *ALONE) if THOROUGH else (ALL,)
@@ -86,7 +86,9 @@ def checked(path: Path, lacks: Collection[str], folder: Path) -> subprocess.Comp
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-@pytest.mark.parametrize("path", notebooks.all_notebooks(), ids=lambda path: str(path.relative_to(notebooks.FOLDER)))
+@pytest.mark.parametrize(
+    "path", share_of(notebooks.all_notebooks()), ids=lambda path: str(path.relative_to(notebooks.FOLDER))
+)
 def test_shows_what_is_stored(path: Path, machine: str, tmp_path: Path) -> None:
     lacks = ALONE if machine == ALL else (machine,)
     run = checked(path, lacks, tmp_path)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
 import pytest
+from needs import pythons
 
+import socketlab.lookup.names as names_module
 from socketlab.lookup import KINDS, Entry, Place, entries, matching
-from socketlab.lookup.names import public_names
+from socketlab.lookup.names import public_constants, public_names
 from socketlab.panels.lookup import MOST, LookupPanel, row, table
-from tools import index
+from tools import constants, index
 from tools.beneath import beneath
 from tools.notebooks import FOLDER, Refused, read
 
@@ -25,6 +28,21 @@ class TestIndex:
 
     def test_has_every_operation_of_this_python(self) -> None:
         assert not set(public_names()) - {entry.name for entry in entries("operations")}
+
+    def test_has_every_constant_of_this_python(self) -> None:
+        assert not set(public_constants()) - {entry.name for entry in entries("constants")}
+
+    @pytest.mark.parametrize("version", ["3.10", "3.11", "3.12", "3.13", "3.14"])
+    def test_has_every_name_of_other_pythons(self, version: str) -> None:
+        python = pythons().get(version)
+        if python is None:
+            pytest.skip(f"this machine has no Python {version}")
+        print_names = "from names import *; print(*public_names(), *public_constants())"
+        folder = Path(names_module.__file__).parent  # without the package, which that Python need not have
+        done = subprocess.run([python, "-c", print_names], cwd=folder, capture_output=True, text=True, timeout=60)
+        told = done.stdout.split()
+        assert len(told) > 700, done.stderr
+        assert not set(told) - {entry.name for kind in ("operations", "constants") for entry in entries(kind)}
 
     @pytest.mark.parametrize("kind", KINDS)
     def test_every_line_is_whole(self, kind: str) -> None:
@@ -39,13 +57,22 @@ class TestIndex:
             (cell,) = (cell for cell in read(FOLDER / place.notebook).cells if cell.id == place.cell)
             assert place.heading in re.sub(r"[`*]", "", cell.source)
 
+    def test_a_constant_leads_to_a_cell_that_uses_it(self) -> None:
+        used = index.uses()
+        assert len(used) > 150
+        for entry in entries("constants"):
+            if entry.name in used:
+                (place,) = entry.places
+                (part,) = (p for p in index.parts_of(FOLDER / place.notebook) if p.cell == place.cell)
+                assert entry.name.rpartition(".")[2] in part.code
+
     def test_exercises_exist(self) -> None:
         from socketlab.exercises.definition import all_exercises
 
         assert {*chain.from_iterable(entry.exercises for entry in entries("operations"))} <= set(all_exercises())
 
     def test_a_kind_that_is_none(self) -> None:
-        with pytest.raises(ValueError, match="'operations' or 'errors', but got 'options'"):
+        with pytest.raises(ValueError, match="'operations' or 'constants' or 'errors', but got 'options'"):
             entries("options")
 
 
@@ -64,6 +91,12 @@ class TestGenerator:
         (tmp_path / "t.md").write_text("| a | b |\n|---|---|\n| 1 | 2 | 3 |\n")
         with pytest.raises(Refused, match="wanted 2 cells in a row, got 3"):
             index._table(tmp_path / "t.md", 2)
+
+    def test_a_constant_that_nothing_describes(self) -> None:
+        with pytest.raises(LookupError, match="wanted a line for socket.AF_NEW"):
+            constants.what_of("socket.AF_NEW")
+        with pytest.raises(LookupError, match="wanted a kind for select.NEW"):
+            constants.page_of("select.NEW")
 
     def test_an_operation_without_anything_beneath(self) -> None:
         with pytest.raises(LookupError, match="socket.new_thing"):
@@ -87,6 +120,17 @@ class TestSearch:
     def test_operations(self, words: str, first: str) -> None:
         found = [name for name in names(matching(entries("operations"), words)) if name.startswith("socket.")]
         assert found[0] == first
+
+    @pytest.mark.parametrize(
+        ("words", "first"),
+        [
+            ("MSG_PEEK", "socket.MSG_PEEK"),
+            ("edge-triggered epoll", "select.EPOLLET"),
+            ("idle keepalive probes", "socket.TCP_KEEPIDLE"),
+        ],
+    )
+    def test_constants(self, words: str, first: str) -> None:
+        assert names(matching(entries("constants"), words))[0] == first
 
     @pytest.mark.parametrize(
         ("words", "first"),

@@ -11,11 +11,11 @@ import struct
 import subprocess
 import sys
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from needs import pythons
 
 from socketlab.options import SECTIONS, Grant, Kernel, Option, catalogue, cell, matching, options, survey
 from socketlab.options import catalogue as catalogue_function
@@ -30,19 +30,6 @@ OPTION = re.compile(r"(SO|SOL|IP|IPV6|TCP|UDP|UDPLITE|CAN_RAW|ALG_SET|LOCAL|HVSO
 BLUETOOTH = re.compile(r"SOL_(HCI|L2CAP|RFCOMM|SCO)$|HCI_")  # where Python was built with its header, in any version
 
 LIST = "import socket; print(*[n for n in dir(socket) if isinstance(getattr(socket, n), int)])"
-
-
-@cache
-def pythons() -> dict[str, str]:
-    """Other interpreters of this machine, by version."""
-    found = {f"{sys.version_info[0]}.{sys.version_info[1]}": sys.executable}
-    places = [str(path) for path in sorted(Path.home().glob(".pyenv/versions/*/bin"))]
-    path = os.pathsep.join([*places, os.environ.get("PATH", "")])
-    for version in ("3.10", "3.11", "3.12", "3.13", "3.14"):
-        where = shutil.which(f"python{version}", path=path)
-        if where and constants(where):  # some names only stand for a version that is not chosen
-            found.setdefault(version, where)
-    return found
 
 
 def constants(python: str) -> list[str]:

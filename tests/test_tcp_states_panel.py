@@ -151,6 +151,14 @@ class TestStates:
         settle(model, "ESTABLISHED", "ESTABLISHED")
         assert way(model, "client") == ["CLOSE", "SYN_SENT", "ESTABLISHED"]
 
+    def test_a_closed_end_is_not_given_up_at_once(self, model: ConnectionModel) -> None:
+        connect(model)
+        do(model, "client shutdown", "client FIN_WAIT2", "client deaf", "server close")
+        until(lambda: model.look()["server"].retransmits >= 4, "the last FIN is sent again and again")
+        assert states(model) == ("FIN_WAIT2", "LAST_ACK")
+        do(model, "client hears")
+        settle(model, "TIME_WAIT", "CLOSE")
+
     def test_time_wait_counts_down(self, model: ConnectionModel) -> None:
         connect(model)
         do(model, "client shutdown", "server close")

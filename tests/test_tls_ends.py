@@ -45,7 +45,8 @@ class TestEnds:
         assert (ends.client, ends.server, ends.client_reads) == (None, None, None)
         assert repr(ends) == "<client: done; server: done>"
         ends = try_handshake(client_context, server_context, None)
-        assert repr(ends) == "<client: ValueError; server: SSLEOFError UNEXPECTED_EOF_WHILE_READING>"
+        cut = "SSLEOFError UNEXPECTED_EOF_WHILE_READING|SSLZeroReturnError"  # the latter until Python 3.11.3
+        assert re.fullmatch(f"<client: ValueError; server: ({cut})>", repr(ends))
 
     def test_nothing_is_left(self) -> None:
         contexts = tls_contexts()

@@ -23,6 +23,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from share import THOROUGH
 
 import socketlab.trace
 from socketlab import tcp_server
@@ -30,7 +31,6 @@ from socketlab.handlers import echo
 from socketlab.trace import Trace, trace
 from socketlab.trace.recorder import current
 
-THOROUGH = os.environ.get("SOCKETLAB_THOROUGH", "") not in ("", "0")
 DEADLINE = 10.0  # s, of every blocking call
 ROOT = Path(socketlab.trace.__file__).parent.parent.parent
 

@@ -22,12 +22,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from share import THOROUGH
 
 import socketlab.trace
 from socketlab.trace import Event, Trace, trace
 from socketlab.trace.recorder import CHUNK, SLOTS, current
 
-THOROUGH = os.environ.get("SOCKETLAB_THOROUGH", "") not in ("", "0")
 SECONDS = 10.0 if THOROUGH else 2.0
 MOST = 40_000 if THOROUGH else 4_000  # calls of one thread: fifty of them are to be looked at one by one
 DEADLINE = 30.0  # s, of every blocking call; on a busy machine a thread may wait long for its turn

@@ -48,12 +48,12 @@ from typing import Any
 
 import pytest
 import stdlib_under_trace
+from share import THOROUGH
 
 import socketlab.trace
 from socketlab.trace import trace
 from socketlab.trace.recorder import current
 
-THOROUGH = os.environ.get("SOCKETLAB_THOROUGH", "") not in ("", "0")
 OURS = str(Path(socketlab.trace.__file__).parent)
 DEADLINE = 10.0  # s, for every blocking socket here; nothing takes a hundredth of it
 

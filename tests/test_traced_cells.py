@@ -31,13 +31,13 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from rerun_cells import FEWEST, Seen, Step, run
+from share import THOROUGH
 
 from socketlab.ipython.options import wanted
 from socketlab.trace import Trace, trace
 from tools import notebooks
 from tools.kernels import CELL_TIMEOUT
 
-THOROUGH = os.environ.get("SOCKETLAB_THOROUGH", "") not in ("", "0")
 TIMES = 200 if THOROUGH else 10
 FOR_ALL = float("inf") if THOROUGH else 12.0  # s for the runs of all traced cells of the course, fairly divided
 HOGS = 2

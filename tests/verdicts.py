@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
@@ -16,10 +16,10 @@ AT_ONCE = 4  # checks, each a process that does little
 
 
 class Verdicts:
-    """Ask for one, and all on the same exercise are on their way: each mutant twice, what must pass once."""
+    """Ask for one, and all on the same exercise are on their way: mutants of exercises in `twice` two times."""
 
-    def __init__(self, pool: ProcessPoolExecutor) -> None:
-        self._pool = pool
+    def __init__(self, pool: ProcessPoolExecutor, twice: Container[str]) -> None:
+        self._pool, self._twice = pool, twice
         self._futures: dict[tuple[str, int], Future[Verdict]] = {}
 
     def on(self, given: Given, time: int = 0) -> Verdict:
@@ -27,7 +27,7 @@ class Verdicts:
         if (given.id, time) not in self._futures:
             for one in all_given():
                 if one.exercise == given.exercise:
-                    for n in range(2 if one.key else 1):
+                    for n in range(2 if one.key and one.exercise in self._twice else 1):
                         self._futures[one.id, n] = self._pool.submit(verdict, one.id)
         return self._futures[given.id, time].result()
 
@@ -39,10 +39,10 @@ def verdict(given_id: str) -> Verdict:
 
 
 @contextmanager
-def verdicts() -> Iterator[Verdicts]:
+def verdicts(twice: Container[str]) -> Iterator[Verdicts]:
     # Spawned: a check forks, and whoever forks had better have no threads, such as those of pytest-xdist.
     with ProcessPoolExecutor(AT_ONCE, mp_context=get_context("spawn")) as pool:
         try:
-            yield Verdicts(pool)
+            yield Verdicts(pool, twice)
         finally:
             pool.shutdown(cancel_futures=True)

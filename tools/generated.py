@@ -102,10 +102,12 @@ _MODULES = {
 
 
 def set_index(notebook: NotebookNode) -> None:
-    """Fill the cells `operations`, `errors` and `questions` of the pages that have them."""
+    """Fill the cells `operations`, `constants`, `errors` and `questions` of the pages that have them."""
     for cell in notebook.cells:
         if cell.id == "operations":
             cell.source = "\n\n".join(_table_of(module, title) for module, title in _MODULES.items())
+        elif cell.id == "constants":
+            cell.source = _tables_of_constants()
         elif cell.id == "errors":
             cell.source = _table_of_errors()
         elif cell.id == "questions":
@@ -128,6 +130,19 @@ def _operation(entry: Entry) -> str:
     exercises = f"<br>exercises: {', '.join(f'`{name}`' for name in first)}{more}" if first else ""
     places = "<br>".join(map(_link, entry.places))
     return f"| `{entry.name}` | {entry.what} | {entry.beneath} | {places}{exercises} |"
+
+
+def _tables_of_constants() -> str:
+    parts = []
+    for module in ("socket", "select", "selectors", "ssl"):
+        parts += [f"## Constants of `{module}`", ""]
+        parts += ["| constant | what it is for | its page | used in, or about its kind |", "|---|---|---|---|"]
+        for entry in entries("constants"):
+            if entry.name.startswith(f"{module}."):
+                links = "<br>".join(map(_link, entry.places))
+                parts.append(f"| `{entry.name}` | {entry.what} | {entry.beneath} | {links} |")
+        parts.append("")
+    return "\n".join(parts).strip()
 
 
 def _table_of_errors() -> str:

@@ -1,9 +1,10 @@
-"""The index of the course: every operation, every error, where it is taught. Made of the notebooks.
+"""The index of the course: every operation, constant and error, where it is taught. Made of the notebooks.
 
 An operation's line is the row of a recap (tools/recaps/) that names it, in the first lesson that has one; where no row
 does, or not in words that stand alone, the line is in tools/operations.md. What it uses beneath is in tools/beneath.py;
-its exercises are those whose worked answers call it. An error's line is in tools/errors.md, with the sections that cure
-it; those that provoke it are found: their stored outputs show its number, its name, or its text, or they catch it.
+its exercises are those whose worked answers call it. What is said of a constant, tools/constants.py finds. An error's
+line is in tools/errors.md, with the sections that cure it; those that provoke it are found: their stored outputs show
+its number, its name, or its text, or they catch it.
 
     python tools/index.py        writes socketlab/lookup/index.json
 """
@@ -27,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # `python tools
 from socketlab.lookup.index import KINDS, Entry, Place
 from socketlab.lookup.names import public_names
 from tools.beneath import beneath
+from tools.constants import all_constants, page_of, section_about, used_in, what_of
 from tools.notebooks import FOLDER, SOLUTIONS, Refused, code_cells, read, replace_file, shown
 from tools.recap import Section, names, plain, rows, section_of, sections
 
@@ -141,6 +143,31 @@ def _answers() -> list[tuple[str, str, set[str]]]:
     return found
 
 
+# -- constants ---------------------------------------------------------------------------------------------------------
+
+
+def constants() -> list[Entry]:
+    """One for each constant of this Python and of others. Raises LookupError for one that no text describes."""
+    return [
+        Entry(name, what_of(name), page_of(name), (uses().get(name) or _place(section_about(name)),))
+        for name in all_constants()
+    ]
+
+
+@cache
+def uses() -> dict[str, Place]:
+    """Constant → the section whose cells use it: one whose heading names it, or else the first in reading order."""
+    found: dict[str, tuple[bool, Place]] = {}
+    passport, *others = lessons()
+    for lesson in (*others, passport):
+        for part in parts_of(lesson):
+            for name in used_in(part.code, all_constants()):
+                in_heading = re.search(rf"\b{name.rpartition('.')[2]}\b", part.heading) is not None
+                if name not in found or (in_heading and not found[name][0]):
+                    found[name] = in_heading, Place(lesson.name, part.cell, plain(part.heading))
+    return {name: place for name, (_, place) in found.items()}
+
+
 # -- errors ------------------------------------------------------------------------------------------------------------
 
 
@@ -201,7 +228,7 @@ def _text_of(output: Any) -> str:
     return f"{output.get('data', {}).get('text/plain', '')}\n"
 
 
-# -- both --------------------------------------------------------------------------------------------------------------
+# -- all ---------------------------------------------------------------------------------------------------------------
 
 
 def _table(path: Path, columns: int) -> list[list[str]]:
@@ -217,7 +244,7 @@ def _table(path: Path, columns: int) -> list[list[str]]:
 
 def index() -> str:
     """The text of index.json. Raises Refused where a table and the notebooks do not fit together."""
-    found = dict(zip(KINDS, (operations(), errors()), strict=True))
+    found = dict(zip(KINDS, (operations(), constants(), errors()), strict=True))
     lists = {kind: ",\n".join(f"  {json.dumps(entry, ensure_ascii=False)}" for entry in found[kind]) for kind in KINDS}
     return "{\n" + ",\n".join(f' "{kind}": [\n{lines}\n ]' for kind, lines in lists.items()) + "\n}\n"
 

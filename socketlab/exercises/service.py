@@ -22,12 +22,13 @@ from contextlib import suppress
 from typing import Any
 
 from ..experiments.doors.wire import abort
-from .attempt import PATIENCE, PEER, Attempt, Unmet, until
+from .attempt import PATIENCE, PEER, Attempt, Raised, Unmet, until
 from .threads import errors_in_threads
 from .words import shown
 
 LISTENER_CLOSED = "it was closed"
 ENDS = "it returns when stop can be read"
+SERVES = f"it serves, and {ENDS.removeprefix('it ')}"
 GONE = "the end of the connection"
 SMALL = 4096  # bytes of a send buffer: the kernel takes some 12,000 then for a client that does not read
 AT_ONCE = 0.05  # seconds in which an answer that waits for nobody has returned
@@ -41,6 +42,7 @@ class Service:
     def __init__(self, attempt: Attempt, *, small: bool = False, datagrams: bool = False) -> None:
         self.attempt, self.facts, self.clients = attempt, attempt.seen.facts, list[Any]()
         self.wanted, self.over = "", False
+        self.lock = threading.Lock()  # of `over` and of what is expected: the answer may end at any moment
         if datagrams:
             self.sock = attempt.keep(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
             self.sock.bind(("127.0.0.1", 0))
@@ -58,8 +60,9 @@ class Service:
 
     def now(self, wanted: str) -> None:
         """From now on that is what has to come next."""
-        if not self.over:
-            self.wanted = self.attempt.seen.expected = wanted
+        with self.lock:
+            if not self.over:
+                self.wanted = self.attempt.seen.expected = wanted
 
     def run(self, talk: Callable[[], object], *more: Any, watch: bool = False) -> None:
         """Let the answer serve while `talk` goes on. All clients leave when it ends, and the server is told to end.
@@ -88,6 +91,10 @@ class Service:
             beside = attempt.beside(talk_and_leave)
             try:
                 attempt.call(self.sock, self.stop, *more)
+            except Raised:
+                with self.lock:  # how far the clients were by then is chance
+                    self.over, attempt.seen.expected = True, SERVES
+                raise
             finally:
                 self.over = True
             facts["early"] = facts.get("early") or not facts.get("stopped")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .buffers.stall import Stall, bytes_until_stall, draw_bytes_until_stall
     from .buffers.write_buffer import WriteBuffer, draw_write_buffer, write_buffer
     from .clients.by_clients import LatencyByClients, draw_latency_by_clients, latency_by_clients
+    from .clients.holding import hold_clients
     from .clients.throughput import draw_throughput_by_clients
     from .compare import draw_side_by_side, side_by_side
     from .datagrams.fates import BufferLoss, DatagramLoss, draw_datagram_loss, draw_loss_by_receive_buffer
@@ -140,6 +141,7 @@ __all__ = [
     "follow_states",
     "hand_over",
     "handshakes",
+    "hold_clients",
     "ladder_load",
     "ladder_servers",
     "latency_by_clients",
@@ -207,6 +209,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "draw_latency_by_clients",
         "latency_by_clients",
     ),
+    "clients.holding": ("hold_clients",),
     "clients.throughput": ("draw_throughput_by_clients",),
     "doors.closers": (
         "TimeWait",

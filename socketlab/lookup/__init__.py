@@ -1,4 +1,4 @@
-"""The index of the course: every operation and every error, and the cell that teaches it.
+"""The index of the course: every operation, constant and error, and the cell that teaches it.
 
     from socketlab.lookup import entries, matching
     matching(entries("operations"), "recv into")       # what has all of these words

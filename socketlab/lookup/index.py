@@ -1,4 +1,4 @@
-"""What the course says of an operation or an error, as index.json has it, and how to search it."""
+"""What the course says of an operation, a constant or an error, as index.json has it, and how to search it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import cache
 from importlib import resources
 from typing import NamedTuple
 
-KINDS = ("operations", "errors")
+KINDS = ("operations", "constants", "errors")
 
 
 class Place(NamedTuple):
@@ -33,10 +33,11 @@ class Place(NamedTuple):
 class Entry(NamedTuple):
     """One line of the index."""
 
-    name: str  #: ``socket.socket.recv``; for an error its number's name, ``EADDRINUSE``, or its class
+    #: ``socket.socket.recv``, ``socket.AF_INET``; for an error its number's name, ``EADDRINUSE``, or its class
+    name: str
     what: str  #: in one line; Markdown
     beneath: str  #: the C call and its page; for an error the last line of its traceback
-    places: tuple[Place, ...]  #: the section that teaches it; for an error those that provoke it
+    places: tuple[Place, ...]  #: the section that teaches it, or uses it; for an error those that provoke it
     cures: tuple[Place, ...] = ()  #: for an error: the sections that tell what to do
     exercises: tuple[str, ...] = ()  #: for an operation: the exercises whose worked answers use it
 

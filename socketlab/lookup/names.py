@@ -3,12 +3,14 @@
 `socket`, `select`, `selectors`, `socketserver` and `ssl` whole; of asyncio the streams, protocols and transports, the
 servers, and those methods of a loop that concern sockets. An operation is a function, a class, an exception, or what a
 class offers: it stands with the public class that had it first, as in the documentation
-(`selectors.BaseSelector.register`). Constants are not operations, nor is what a module imported for its own use.
+(`selectors.BaseSelector.register`). What a module imported for its own use is none. Numbers, texts
+and sets of them that have a public name are constants, of which the same holds: `public_constants`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import re
 import select
 import selectors
@@ -44,6 +46,18 @@ MEMBERS: dict[str, tuple[type, str]] = {}  # operation → such a class, and the
 def public_names() -> list[str]:
     """The names of all operations."""
     return [*FUNCTIONS, *EXCEPTIONS, *CLASSES, *MEMBERS]
+
+
+def public_constants() -> list[str]:
+    """The names of all constants, ``"socket.AF_INET"``: what is neither called nor a module."""
+    found = []
+    for module in MODULES:
+        imported = {*vars(errno), *(vars(socket) if module is not socket else ())}
+        for short, value in sorted(vars(module).items()):
+            is_plain = isinstance(value, (int, str, bytes, tuple, list, set, frozenset))
+            if is_plain and short not in imported and not short.startswith("_"):
+                found.append(f"{module.__name__}.{short}")
+    return found
 
 
 def home(value: Any) -> str:

@@ -17,7 +17,8 @@ from .base import Panel, weakly
 from .drawing.look import FITS, GREEN, ORANGE, STYLE, code, dot, static_picture
 from .family import Answer, ask, remark
 
-_DENIED = ("EPERM", "EACCES")
+# Linux says EPERM where a capability is missing; EACCES for a ping socket, which groups may have (icmp(7)).
+_DENIED = {"EPERM": "takes root or a capability", "EACCES": "takes a group that net.ipv4.ping_group_range names"}
 
 
 def words(answer: Answer) -> str:
@@ -27,7 +28,7 @@ def words(answer: Answer) -> str:
     if answer.errno is None:
         return remark(answer)
     name = errno.errorcode.get(answer.errno, str(answer.errno))
-    more = " It is there, and takes root or a capability." if name in _DENIED else ""
+    more = f" It is there, and {_DENIED[name]}." if name in _DENIED else ""
     return f"{name}: {os.strerror(answer.errno)}.{more}"
 
 

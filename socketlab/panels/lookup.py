@@ -1,4 +1,4 @@
-"""LookupPanel: find an operation or an error by its name, or by what it does, and open the section that teaches it.
+"""LookupPanel: find an operation, a constant or an error by name or by what it does, and open the section about it.
 
 The model is `socketlab.lookup`; a key in the search field only filters it. A link opens the notebook at the section's
 heading, by JupyterLab's own command for links, which wants the path as its server has it. The server that started this
@@ -45,6 +45,7 @@ _STYLE = """<style>
 </style>"""
 _WORDS = {
     "operations": ("Operations", "operation", "recv, epoll, unix stream, getaddrinfo(3)", "taught in"),
+    "constants": ("Constants", "constant", "MSG_, multicast, EPOLL edge, tcp(7)", "used in"),
     "errors": ("Errors", "error", "98, refused, EPIPE, timed out", "shown in, and cured in"),
 }
 
@@ -108,7 +109,7 @@ def _markdown(text: str) -> str:
 
 
 class LookupPanel(Panel):
-    """Search the index of `kind`, "operations" or "errors".
+    """Search the index of `kind`, "operations", "constants" or "errors".
 
     Raises ValueError for another kind. `found` is what the search leaves, the best first; 30 of them are shown.
     """

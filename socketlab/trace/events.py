@@ -170,4 +170,5 @@ def words_of(error: BaseException) -> Failure:
     else:
         text = str(error)
         code = None
-    return Failure(type(error).__name__, code, text)
+    cut = getattr(error, "reason", None) == "UNEXPECTED_EOF_WHILE_READING"  # plain SSLError until Python 3.11.3
+    return Failure("SSLEOFError" if cut else type(error).__name__, code, text)

@@ -179,9 +179,7 @@ def _endings(calls: Sequence[Call], partner: dict[End, End], cut: set[End]) -> s
         if not causes:
             mine = closing.get(call.who, ())
             causes = [cause for cause in mine if cause.lane != call.lane and cause.start <= call.end]
-        if (
-            causes
-        ):  # an error comes of the close, not of the half-close before it; of several, the last
+        if causes:  # an error comes of the close, not of the half-close before it; of several, the last
             last = call.failed or all(cause.name == "close" for cause in causes)
             call.comes_after(causes[-1 if last else 0])
         elif call.who in cut:

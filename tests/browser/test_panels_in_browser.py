@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 from laboratory import NOTEBOOKS, Lab, Page
+from share import share_of
 
 import socketlab.panels
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 # The notebooks of the course, each opened here for some six seconds.
-COURSE = sorted(path.name for path in NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+COURSE = share_of(sorted(path.name for path in NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")))
 
 THEMES = ("JupyterLab Light", "JupyterLab Dark")
 READABLE = 4.5  # contrast of text, WCAG 2.2, 1.4.3 (level AA)
@@ -240,6 +241,8 @@ def try_hand_over(page: Page, panel: Any) -> None:
     expect(panel).to_contain_text("the kernel has closed all of the 2 sockets for good")
     panel.get_by_label("this process closes its own").uncheck()
     expect(panel).to_contain_text("all of the 2 sockets stay here alone")
+
+
 def try_certificates(page: Page, panel: Any) -> None:
     press(panel, "Run")
     expect(panel).to_contain_text("certificate has expired")
@@ -268,7 +271,6 @@ TRIES: dict[str, Callable[[Page, Any], None]] = {
     "Server": try_server,
     "Request": try_request,
     "Family and type": try_family,
-    "Family card": try_family_card,
     "Your machine's passport": try_passport,
     "TCP states": try_tcp_states,
 }
@@ -278,6 +280,7 @@ TRIES_OF_THE_COURSE = {
     "Byte order": try_byte_order,
     "Certificates": try_certificates,
     "Drip": try_drip,
+    "Family card": try_family_card,
     "Happy Eyeballs": try_race,
     "Options": try_options,
     "Look it up: operations": try_lookup,
@@ -399,6 +402,7 @@ def server(page: Page) -> Iterator[Any]:
     panel.get_by_label("Handler").select_option("echo")
     press(panel, "Start")
     expect(panel).to_contain_text("0 connected, 0 accepted")
+    expect(button(panel, "Stop")).to_be_enabled()  # the words come first, and Tab passes over what is disabled
     yield panel
     assert page.errors() == []
 

@@ -292,7 +292,7 @@ def an_end_is_an_end(sock: socket.socket, tls: ssl.SSLObject, incoming: Pipe, ou
     pump(tls.do_handshake)
     pump(tls.write, request)
     answer = b""
-    with contextlib.suppress(ssl.SSLEOFError):
+    with contextlib.suppress(ssl.SSLError):
         while piece := pump(tls.read, 65536):
             answer += piece
         pump(tls.unwrap)

@@ -354,10 +354,14 @@ def read(frame: bytes) -> tuple[int, int, bool]:
     return word, word & (0x1FFFFFFF if word & EFF else 0x7FF), bool(word & EFF)
 
 
+def asks(word: int) -> bool:
+    return bool(word & RTR) and not word & ERR
+
+
 @mutant("answer_can", "asks-back")
 def still_asks(frame: bytes, values: Any) -> Any:
     word, identifier, extended = read(frame)
-    if not word & RTR or (identifier, extended) not in values:
+    if not asks(word) or (identifier, extended) not in values:
         return None
     data = values[identifier, extended]
     return struct.pack(FORMAT, word, len(data), data)
@@ -366,7 +370,7 @@ def still_asks(frame: bytes, values: Any) -> Any:
 @mutant("answer_can", "format-lost")
 def identifier_alone(frame: bytes, values: Any) -> Any:
     word, identifier, extended = read(frame)
-    if not word & RTR or (identifier, extended) not in values:
+    if not asks(word) or (identifier, extended) not in values:
         return None
     data = values[identifier, extended]
     return struct.pack(FORMAT, identifier, len(data), data)
@@ -375,7 +379,7 @@ def identifier_alone(frame: bytes, values: Any) -> Any:
 @mutant("answer_can", "not-sixteen")
 def as_long_as_needed(frame: bytes, values: Any) -> Any:
     word, identifier, extended = read(frame)
-    if not word & RTR or (identifier, extended) not in values:
+    if not asks(word) or (identifier, extended) not in values:
         return None
     data = values[identifier, extended]
     return struct.pack("=IB3x", word & ~RTR, len(data)) + data
@@ -384,7 +388,7 @@ def as_long_as_needed(frame: bytes, values: Any) -> Any:
 @mutant("answer_can", "length-of-question")
 def length_kept(frame: bytes, values: Any) -> Any:
     word, identifier, extended = read(frame)
-    if not word & RTR or (identifier, extended) not in values:
+    if not asks(word) or (identifier, extended) not in values:
         return None
     return struct.pack(FORMAT, word & ~RTR, frame[4], values[identifier, extended])
 
@@ -392,7 +396,7 @@ def length_kept(frame: bytes, values: Any) -> Any:
 @mutant("answer_can", "length-of-question")
 def always_eight(frame: bytes, values: Any) -> Any:
     word, identifier, extended = read(frame)
-    if not word & RTR or (identifier, extended) not in values:
+    if not asks(word) or (identifier, extended) not in values:
         return None
     return struct.pack(FORMAT, word & ~RTR, 8, values[identifier, extended])
 
@@ -400,7 +404,7 @@ def always_eight(frame: bytes, values: Any) -> Any:
 @mutant("answer_can", "flags-looked-up")
 def whole_word(frame: bytes, values: Any) -> Any:
     word, _, extended = read(frame)
-    if not word & RTR or (word, extended) not in values:
+    if not asks(word) or (word, extended) not in values:
         return None
     return struct.pack(FORMAT, word & ~RTR, 0, b"")
 
@@ -409,7 +413,7 @@ def whole_word(frame: bytes, values: Any) -> Any:
 def short_mask(frame: bytes, values: Any) -> Any:
     word, _, extended = read(frame)
     data = values.get((word & 0x7FF, extended))
-    if not word & RTR or data is None:
+    if not asks(word) or data is None:
         return None
     return struct.pack(FORMAT, word & ~RTR, len(data), data)
 
@@ -418,7 +422,7 @@ def short_mask(frame: bytes, values: Any) -> Any:
 def never_extended(frame: bytes, values: Any) -> Any:
     word, identifier, _ = read(frame)
     data = values.get((identifier, False))
-    if not word & RTR or data is None:
+    if not asks(word) or data is None:
         return None
     return struct.pack(FORMAT, word & ~RTR, len(data), data)
 
@@ -428,7 +432,7 @@ def for_the_wire(frame: bytes, values: Any) -> Any:
     if len(frame) != 16 or frame[4] > 8:
         raise ValueError("no frame")
     (word,) = struct.unpack_from("!I" if sys.byteorder == "little" else "<I", frame)
-    data = values.get((word & 0x1FFFFFFF, bool(word & EFF))) if word & RTR else None
+    data = values.get((word & 0x1FFFFFFF, bool(word & EFF))) if asks(word) else None
     return None if data is None else struct.pack("!IB3x8s", word & ~RTR, len(data), data)
 
 
@@ -439,10 +443,17 @@ def answers_data(frame: bytes, values: Any) -> Any:
     return None if data is None else struct.pack(FORMAT, word & ~RTR, len(data), data)
 
 
+@mutant("answer_can", "answers-all")
+def answers_reports(frame: bytes, values: Any) -> Any:
+    word, identifier, extended = read(frame)
+    data = values.get((identifier, extended))
+    return None if data is None or not word & RTR else struct.pack(FORMAT, word & ~RTR, len(data), data)
+
+
 @mutant("answer_can", "refuses-others")
 def looks_up_all(frame: bytes, values: Any) -> Any:
     word, identifier, extended = read(frame)
-    if not word & RTR:
+    if not asks(word):
         return None
     data = values[identifier, extended]
     return struct.pack(FORMAT, word & ~RTR, len(data), data)
@@ -454,7 +465,7 @@ def length_unseen(frame: bytes, values: Any) -> Any:
         raise ValueError("no frame")
     word, _, _ = struct.unpack(FORMAT, frame)
     key = word & (0x1FFFFFFF if word & EFF else 0x7FF), bool(word & EFF)
-    data = values.get(key) if word & RTR else None
+    data = values.get(key) if asks(word) else None
     return None if data is None else struct.pack(FORMAT, word & ~RTR, len(data), data)
 
 
@@ -464,14 +475,14 @@ def struct_error(frame: bytes, values: Any) -> Any:
     if length > 8 or (not word & (EFF | ERR) and word & 0x1FFFF800):
         raise ValueError("no frame")
     key = word & (0x1FFFFFFF if word & EFF else 0x7FF), bool(word & EFF)
-    data = values.get(key) if word & RTR else None
+    data = values.get(key) if asks(word) else None
     return None if data is None else struct.pack(FORMAT, word & ~RTR, len(data), data)
 
 
 @mutant("answer_can", "returns-nothing")
 def tells_nobody(frame: bytes, values: Any) -> Any:
     word, identifier, extended = read(frame)
-    if word & RTR and (data := values.get((identifier, extended))) is not None:
+    if asks(word) and (data := values.get((identifier, extended))) is not None:
         struct.pack(FORMAT, word & ~RTR, len(data), data)
 
 
@@ -509,7 +520,7 @@ class Engine:
     def __call__(self, frame: bytes, values: Any) -> Any:
         word, identifier, extended = read(frame)
         key = identifier, extended
-        if not word & RTR or key not in values:
+        if not asks(word) or key not in values:
             return None
         return bytearray(frame[:3] + bytes([frame[3] & ~0x40, len(values[key]), 0, 0, 0]) + values[key].ljust(8, b"\0"))
 

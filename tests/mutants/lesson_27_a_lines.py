@@ -8,6 +8,7 @@ import operator
 import select
 import selectors
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -54,8 +55,8 @@ def one_by_one(listener: socket.socket, stop: socket.socket) -> None:
 @mutant("serve_echo", "one-breaks-all")
 def without_suppress(listener: socket.socket, stop: socket.socket) -> None:
     with selectors.DefaultSelector() as selector:
-        for sock in (listener, stop):
-            selector.register(sock, selectors.EVENT_READ)
+        selector.register(listener, selectors.EVENT_READ)
+        selector.register(stop, selectors.EVENT_READ)
         while True:
             for key, _ in selector.select():
                 sock: Any = key.fileobj
@@ -143,6 +144,18 @@ def one_client(listener: socket.socket, stop: socket.socket) -> None:
 def tidies_up(listener: socket.socket, stop: socket.socket) -> None:
     with listener:
         served(listener, stop, echo)
+
+
+@mutant("serve_echo", "threads-left")
+def accepts_for_ever(listener: socket.socket, stop: socket.socket) -> None:
+    """It does hear `stop`; the thread that accepts does not."""
+
+    def accept() -> None:
+        while True:
+            threading.Thread(target=in_a_with, args=(listener.accept()[0],), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    stop.recv(1)
 
 
 @unusual("serve_echo")
@@ -246,6 +259,12 @@ def calc_in_turn(listener: socket.socket, stop: socket.socket) -> None:
     for conn in arrivals(listener, stop):
         with conn, suppress(ConnectionError):
             by_lines(conn, result)
+
+
+@mutant("serve_calculator", "no-answer")
+def calc_skips(listener: socket.socket, stop: socket.socket) -> None:
+    """An empty line is no sum, so it says nothing."""
+    served(listener, stop, lambda conn: by_lines(conn, lambda line: result(line) if line.strip() else b""))
 
 
 @unusual("serve_calculator")

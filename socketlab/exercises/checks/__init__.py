@@ -1,1 +1,2 @@
-"""The exercises themselves, one file per notebook; every file here is found by itself."""
+"""The exercises themselves, one file per notebook, or several where it would be long; every file here is
+found by itself."""

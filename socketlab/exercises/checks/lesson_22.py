@@ -15,9 +15,10 @@ import sys
 from _socket import socket as _Socket  # looks are nobody's business
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from select import select
 from typing import Any
 
-from ..attempt import Attempt, Unmet, until
+from ..attempt import PATIENCE, Attempt, Unmet, until
 from ..definition import Exercise
 from ..seen import Seen
 from ..words import kind, shown, with_article
@@ -470,51 +471,50 @@ def take_other(seen: Seen) -> str | None:
 
 # -- messages_from -----------------------------------------------------------------------------------------------------
 
-# Runs in a process of its own. A line of input is a message in hexadecimal, with "+" behind it where a descriptor
+# Runs in a process of its own. A line of input is an address and a message in hexadecimal, and a "+" where a descriptor
 # shall go along; a line of output says that it is sent.
 WRITER = """
 import array, sys
 from _socket import *
 sock = socket(AF_UNIX, SOCK_DGRAM)
-sock.connect(bytes.fromhex(sys.argv[1]))
 for line in iter(sys.stdin.readline, ""):
-    message, plus, _ = line.strip().partition("+")
+    address, message, *plus = line.split()
     notes = [(SOL_SOCKET, SCM_RIGHTS, array.array("i", [sock.fileno()]))] if plus else []
-    sock.sendmsg([bytes.fromhex(message)], notes)
+    sock.sendmsg([bytes.fromhex(message)], notes, 0, bytes.fromhex(address))
     print(flush=True)
 """
 
 RIGHT, STRANGER = 0, 1  # who writes
+_started: list[subprocess.Popen[str]] = []
 
 
-@contextmanager
-def writers(address: bytes, count: int) -> Iterator[list[subprocess.Popen[str]]]:
-    """So many processes that write to `address` what they are told to; they end with the block."""
-    made: list[subprocess.Popen[str]] = []
-    try:
-        for _ in range(count):
-            command = [sys.executable, "-S", "-E", "-c", WRITER, address.hex()]
-            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-            made.append(subprocess.Popen(command, text=True, **pipes))  # type: ignore[call-overload]
-        yield made
-    finally:
-        for one in made:
-            one.kill()
-            one.wait()
-            for pipe in (one.stdin, one.stdout):
-                with suppress(OSError):
-                    assert pipe is not None
-                    pipe.close()
+def writers(count: int) -> list[subprocess.Popen[str]]:
+    """So many processes that write what they are told to.
+
+    They are the same in all scenarios, and end with the process of the check: each has a Python to start, and on a busy
+    machine eight of those take longer than an answer may.
+    """
+    while len(_started) < count:
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        command = [sys.executable, "-S", "-E", "-c", WRITER]
+        _started.append(subprocess.Popen(command, text=True, **pipes))  # type: ignore[call-overload]
+    return _started[:count]
 
 
-def write(writer: subprocess.Popen[str], message: bytes, along: bool = False) -> None:
-    """Have it send the message, with a descriptor if that shall go along, and wait until it has."""
+def write(writer: subprocess.Popen[str], address: bytes, message: bytes, along: bool = False) -> None:
+    """Have it send the message, with a descriptor if that shall go along, and wait until it has.
+
+    It looks again and again instead of blocking in readline(): on a busy machine the writer waits for its turn, and so
+    does this thread then. Such time does not count (see `clock`); blocked, it would.
+    """
+    said = writer.stdout
     assert writer.stdin is not None
-    assert writer.stdout is not None
-    with suppress(BrokenPipeError):  # the scenario is over
-        writer.stdin.write(f"{message.hex()}{'+' * along}\n")
+    assert said is not None
+    with suppress(OSError, ValueError):  # the writer has gone, or somebody has closed its pipes
+        writer.stdin.write(f"{address.hex()} {message.hex()} {'+' * along}\n")
         writer.stdin.flush()
-        writer.stdout.readline()
+        until(lambda: select([said], [], [], 0)[0], PATIENCE)
+        said.readline()
 
 
 def listens(
@@ -535,21 +535,21 @@ def listens(
             facts["asks"] = bool(_Socket.getsockopt(sock, socket.SOL_SOCKET, socket.SO_PASSCRED))
         return bool(facts["asks"])
 
-    with writers(address, 1 + any(who == STRANGER for who, _ in lines)) as made:
-        for message in early:
-            write(made[RIGHT], message)
+    made = writers(1 + any(who == STRANGER for who, _ in lines))
+    for message in early:
+        write(made[RIGHT], address, message)
 
-        def talk() -> None:
-            until(asks, SOON)  # one that does not ask gets its messages all the same
-            for number, (who, message) in enumerate(lines):
-                write(made[who], message, number in along)
+    def talk() -> None:
+        until(asks, SOON)  # one that does not ask gets its messages all the same
+        for number, (who, message) in enumerate(lines):
+            write(made[who], address, message, number in along)
 
-        thread = attempt.beside(talk)
-        result = attempt.call(sock, made[RIGHT].pid)
-        thread.join(1.0)
-        wanted = [message for who, message in lines if who == RIGHT and message != b"quit"]
-        attempt.equal(result, wanted)
-        attempt.want(sock.fileno() >= 0, "sock is open when it is done", "it is closed")
+    thread = attempt.beside(talk)
+    result = attempt.call(sock, made[RIGHT].pid)
+    thread.join(1.0)
+    wanted = [message for who, message in lines if who == RIGHT and message != b"quit"]
+    attempt.equal(result, wanted)
+    attempt.want(sock.fileno() >= 0, "sock is open when it is done", "it is closed")
 
 
 @messages_from.scenario("the process alone")

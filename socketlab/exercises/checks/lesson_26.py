@@ -542,6 +542,7 @@ def nothing_asked(attempt: Attempt) -> None:
         ("data", can(0x123, b"\x01")),
         ("data with 29 bits", can(TRUCK[0] | EFF, b"\x01")),
         ("a report of trouble", can(ERR | 0x4, bytes(8))),
+        ("a report of trouble whose other bits look like a question", can(ERR | RTR | 0x123)),
         ("a question that somebody else answers", can(0x124 | RTR)),
         ("a question that somebody else answers", can(0x7FF | EFF | RTR)),
     ):
@@ -648,7 +649,7 @@ def can_network_order(seen: Seen) -> str | None:
 
 
 @answer_can.misconception(
-    "answers-all", advice="Answer where RTR is set and the identifier is yours; else return None."
+    "answers-all", advice="Answer where RTR is set, ERR is not, and the identifier is yours; else return None."
 )
 def answers_all(seen: Seen) -> str | None:
     if seen.facts.get("question", True) or not isinstance(seen.result, (bytes, bytearray)) or "what" not in seen.facts:

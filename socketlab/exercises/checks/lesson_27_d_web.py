@@ -49,7 +49,34 @@ serve_files = Exercise(
 )
 
 
+# -- what both share ---------------------------------------------------------------------------------------------------
+
+
+def fetched(service: Service, method: str, path: str) -> tuple[int, bytes, str]:
+    """Status, body and announced length of what http.client gets."""
+    service.now(f"http.client has an answer to {method} {path}")
+    conn = http.client.HTTPConnection(service.address[0], service.address[1], timeout=PATIENCE)
+    try:
+        conn.request(method, path)
+        response = conn.getresponse()
+        return response.status, response.read(), response.headers.get("Content-Length", "none")
+    except http.client.HTTPException as exc:
+        raise Unmet(f"an answer to {method} {path}", type(exc).__name__) from None
+    except ConnectionError:
+        raise Unmet(f"an answer to {method} {path}", GONE) from None
+    finally:
+        conn.close()
+
+
+def is_status(came: int, wanted: int, what: str) -> None:
+    if came != wanted:
+        raise Unmet(f"status {wanted} for {what}", f"status {came}")
+
+
 # -- serve_proxy -------------------------------------------------------------------------------------------------------
+
+PAGE = b"HTTP/1.0 200 OK\r\n\r\na page of one colour\n"  # of no announced length: the end of the connection ends it
+SEEN = b"a page of one color\n"  # what a client of the proxy has to make of it
 
 
 def through(attempt: Attempt, handler: Callable[[socket.socket], object]) -> tuple[Service, Client, object]:
@@ -58,10 +85,16 @@ def through(attempt: Attempt, handler: Callable[[socket.socket], object]) -> tup
     return service, service.client(), upstream.address
 
 
-@serve_proxy.scenario("a question goes there, the answer comes back in other words")
+@serve_proxy.scenario("a question goes there, the answer comes back in other words; http.client gets a page so")
 def answer_rewritten(attempt: Attempt) -> None:
     def upstream(conn: socket.socket) -> None:
-        conn.sendall(b"which colour? " if conn.recv(100) == b"colour\n" else b"not what the client said")
+        said = conn.recv(4096)
+        if said.startswith(b"G"):
+            while b"\r\n\r\n" not in said and (piece := conn.recv(4096)):
+                said += piece
+            conn.sendall(PAGE if said.startswith(b"GET /colour HTTP/1.1\r\n") else b"HTTP/1.0 404 Not Found\r\n\r\n")
+            return
+        conn.sendall(b"which colour? " if said == b"colour\n" else b"not what the client said")
         conn.recv(100)
         conn.sendall(b"colourful")
 
@@ -73,6 +106,10 @@ def answer_rewritten(attempt: Attempt) -> None:
         client.says(b"red\n")
         client.hears(b"colorful")
         client.hears_end()
+        client.leaves()
+        status, body, _ = fetched(service, "GET", "/colour")
+        is_status(status, 200, "a page that is upstream")
+        attempt.want(body == SEEN, f"http.client reads {shown(SEEN)}", shown(body))
 
     service.run(talk, address)
 
@@ -163,27 +200,6 @@ def proxy_refused(seen: Seen) -> str | None:
 FOLDER = Path(__file__).resolve().parents[2] / "options" / "texts"
 NAME, OUTSIDE = "general.py", "ask.py"  #: a file in the folder, and one beside it
 CURL = 3  # seconds after which curl gives up
-
-
-def fetched(service: Service, method: str, path: str) -> tuple[int, bytes, str]:
-    """Status, body and announced length of what http.client gets."""
-    service.now(f"http.client has an answer to {method} {path}")
-    conn = http.client.HTTPConnection(service.address[0], service.address[1], timeout=PATIENCE)
-    try:
-        conn.request(method, path)
-        response = conn.getresponse()
-        return response.status, response.read(), response.headers.get("Content-Length", "none")
-    except http.client.HTTPException as exc:
-        raise Unmet(f"an answer to {method} {path}", type(exc).__name__) from None
-    except ConnectionError:
-        raise Unmet(f"an answer to {method} {path}", GONE) from None
-    finally:
-        conn.close()
-
-
-def is_status(came: int, wanted: int, what: str) -> None:
-    if came != wanted:
-        raise Unmet(f"status {wanted} for {what}", f"status {came}")
 
 
 def is_file(body: bytes, what: str) -> None:

@@ -21,7 +21,7 @@ serve_jobs = Exercise(
     lesson=LESSON,
     wants="serve_jobs(listener, stop, context)",
     task="Lines over TLS: `PUT text` is answered with `OK number`, `TAKE` with `JOB number text` or `NONE`, "
-    "`DONE number` with `OK`. A job whose taker leaves before `DONE` is the next one again.",
+    "`DONE number` with `OK`, all else with `ERROR`. A job whose worker leaves before `DONE` is the first again.",
     hints=(
         "The calculator's lines, a deque and a lock that all share; `context.wrap_socket(conn, server_side=True)`.",
         "The handshake waits for the client: do it in the client's own thread, not where you accept.",
@@ -45,7 +45,7 @@ class Secure:
 
     def shakes_hands(self, client: Client) -> Client:
         """From now on, the client's lines are encrypted."""
-        expected = f"{client.name} has its handshake"
+        expected = f"the handshake of {client.name} succeeds"
         self.service.now(expected)
         try:
             secure = self.trusting.wrap_socket(client.sock, server_hostname="localhost")
@@ -60,7 +60,7 @@ class Secure:
             client.hears(wanted + b"\n")
 
 
-@serve_jobs.scenario("one puts two jobs, another takes and does them")
+@serve_jobs.scenario("the boss puts two jobs, a worker takes and does them")
 def puts_and_takes(attempt: Attempt) -> None:
     secure = Secure(attempt)
     boss, worker = secure.service.client("the boss"), secure.service.client("the worker")
@@ -75,7 +75,7 @@ def puts_and_takes(attempt: Attempt) -> None:
     secure.service.run(talk, secure.context)
 
 
-@serve_jobs.scenario("a worker leaves with a job that is not done, the next one vanishes with it")
+@serve_jobs.scenario("a worker leaves before DONE, and its successor vanishes")
 def leaves_with_it(attempt: Attempt) -> None:
     secure, facts = Secure(attempt), attempt.seen.facts
     boss, first, second, third = map(secure.service.client, ("the boss", "worker 1", "worker 2", "worker 3"))
@@ -110,12 +110,12 @@ def takes(worker: Client, wanted: bytes) -> None:
         raise Unmet(f"{worker.name} hears {shown(wanted)}", shown(heard))
 
 
-@serve_jobs.scenario("one never shakes hands, one speaks no TLS, and one is served")
+@serve_jobs.scenario("beside a silent client and a stranger to TLS, a third is served")
 def no_handshake(attempt: Attempt) -> None:
     secure = Secure(attempt)
     attempt.seen.facts["silent"] = attempt.seen.facts["strangers"] = True
     secure.service.client("the silent client")
-    plain, good = secure.service.client("who speaks no TLS"), secure.service.client("the client")
+    plain, good = secure.service.client("the stranger"), secure.service.client("the client")
 
     def talk() -> None:
         plain.says(b"TAKE\n" * 10)
@@ -164,11 +164,11 @@ def jobs_stranger(seen: Seen) -> str | None:
     return "Somebody spoke no TLS, and the error of that handshake ended the service for everybody."
 
 
-@serve_jobs.misconception("job-lost", advice="Put back in a `finally` what the connection has taken and not done.")
+@serve_jobs.misconception("job-lost", advice="In a `finally`, put what this connection still holds back to the front.")
 def jobs_lost(seen: Seen) -> str | None:
     if not seen.facts.get("gone") or "wrong" not in seen.facts:
         return None
-    return "A worker left with a job that was not done, and nobody will ever do it."
+    return "A worker left before DONE, and its job went with it: no other worker gets that."
 
 
 @serve_jobs.misconception(
@@ -177,4 +177,4 @@ def jobs_lost(seen: Seen) -> str | None:
 def jobs_plain(seen: Seen) -> str | None:
     if "handshake" not in seen.expected and "openssl" not in seen.expected:
         return None
-    return "It talks through the plain connection: the client's handshake had no answer that is one."
+    return "It talks through the plain connection: what it said to the client belongs to no handshake."

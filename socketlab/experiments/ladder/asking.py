@@ -12,7 +12,7 @@ import struct
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from time import perf_counter_ns
 from typing import Any
 
@@ -41,6 +41,12 @@ def _exactly(sock: Any, size: int) -> bytes:
             raise ConnectionError("a client wanted an answer, but the server closed the connection")
         data += piece
     return data
+
+
+def _hang_up(sock: socket.socket) -> None:
+    """End a connection on which a thread still reads: close() alone waits until the file of that thread is closed."""
+    with suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
 
 
 class Talks:
@@ -98,6 +104,7 @@ class Talks:
         """Say a line, and wait until one who only listens has heard it."""
         if not self.heard:
             ear = self.connected()
+            self.stack.callback(_hang_up, ear)
             ear.sendall(b"ear\n")
             _line(ear)
             threading.Thread(target=self._listen, args=(ear,), daemon=True).start()
@@ -162,27 +169,27 @@ class Talks:
         return ask
 
     def serve_blocks(self, client: int) -> Ask:
+        """Fetch the file, from the same port each time: a link keeps a descriptor for every port that it hears of."""
+        sock = self.datagrams()
+
         def ask() -> None:
-            with ExitStack() as stack:
-                sock = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-                sock.settimeout(AGAIN)
-                sock.connect(self.address)
-                wanted, last, tries = 0, b"G" + FILE.encode(), round(self.patience / AGAIN)
-                sock.send(last)
-                while tries:
-                    try:
-                        data = sock.recv(2048)
-                    except TimeoutError:
-                        tries -= 1
-                        sock.send(last)
-                        continue
-                    number = struct.unpack("!I", data[1:5])[0]
-                    if data[:1] == b"D" and number <= wanted:
-                        sock.send(b"A" + data[1:5])
-                    if data[:1] == b"D" and number == wanted:
-                        wanted, last = wanted + 1, b"A" + data[1:5]
-                        if len(data) < 517:
-                            return
+            wanted, last, tries = 0, b"G" + FILE.encode(), round(self.patience / AGAIN)
+            sock.send(last)
+            while tries:
+                try:
+                    data = sock.recv(2048)
+                except TimeoutError:
+                    tries -= 1
+                    sock.send(last)
+                    continue
+                if data[:1] != b"D":
+                    continue
+                # Also a block of the file before: the server waits for that, where the last acknowledgement was lost.
+                sock.send(b"A" + data[1:5])
+                if struct.unpack("!I", data[1:5])[0] == wanted:
+                    wanted, last = wanted + 1, b"A" + data[1:5]
+                    if len(data) < 517:
+                        return
             raise TimeoutError("a block never came")
 
         return ask

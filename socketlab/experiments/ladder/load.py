@@ -169,7 +169,7 @@ def _steps(
                     finally:
                         if rows is None:  # a server waits for its clients: they leave before it is told to end
                             others.close()
-                loads.append(_load(rung, count, rows or [], failure))
+                loads.append(_load(rung, count, rows or [], failure or served.deaf))
                 if failure:
                     others = Clients(CHILD)
                 yield so_far()
@@ -181,7 +181,7 @@ def _load(rung: str, count: int, rows: Sequence[Row], failure: str) -> RungLoad:
     if not rows:
         return RungLoad(rung, count, failure=failure)
     waits = tuple((ended - began) / 1e9 for _, began, ended, _ in rows)
-    return RungLoad(rung, count, waits, (max(row[2] for row in rows) - min(row[1] for row in rows)) / 1e9)
+    return RungLoad(rung, count, waits, (max(row[2] for row in rows) - min(row[1] for row in rows)) / 1e9, failure)
 
 
 class _Served:
@@ -190,6 +190,7 @@ class _Served:
     def __init__(self, rung: str, serve: Callable[..., Any], fault: str) -> None:
         self.rung, self.serve, self.fault = rung, serve, fault
         self.failure, self.over = "", False
+        self.deaf = ""  # what is to be said of it if it goes on when it is told to end
         self.given: dict[str, Any] = {}
 
     def __enter__(self) -> _Served:
@@ -236,6 +237,7 @@ class _Served:
         ring.close()
         thread.join(ENDS)
         if thread.is_alive():
+            self.deaf = "it did not end when it was told to"
             with suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
             thread.join(ENDS)
@@ -330,7 +332,7 @@ def draw_ladder(
         ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: seconds_text(x)))
         ax.xaxis.set_minor_formatter(NullFormatter())
         ax.grid(axis="y", alpha=0.4)
-        ax.legend(loc="lower right")
+        ax.legend(loc="best")
         ax.set_title(title or finding(result))
     return ax if picture is None else picture
 
@@ -345,8 +347,7 @@ def finding(result: LadderLoad) -> str:
     last = [load for load in measured if load.clients == most]
     worst = max(last, key=lambda load: load.timing.p99)
     words = f"{_clients(most)}, {'no fault' if result.fault == NONE else result.fault}: "
-    words += f"{worst.rung} p99 {seconds_text(worst.timing.p99, 2)}, {worst.per_second:,.0f} answers per second"
-    return words
+    return words + f"longest p99 {seconds_text(worst.timing.p99, 2)}, {worst.rung.removeprefix('serve_')}"
 
 
 def _clients(number: int) -> str:

@@ -171,6 +171,7 @@ class ConnectionModel:
     def _close(self, side: str, sock: socket.socket) -> str:
         self._hear_again(side, sock)
         unread = 0 if side == "listener" else wire.readable(sock)
+        wire.patient_once_closed(sock)
         sock.close()
         if unread:  # Linux aborts then (RFC 9293, 3.6.1, and RFC 1122, 4.2.2.13, want it so)
             return f"with an RST: {unread} bytes were never received"

@@ -1,0 +1,31 @@
+"""How much of the long tests one run takes: SOCKETLAB_SEED chooses, SOCKETLAB_ALL=1 leaves nothing out.
+
+In each run every cell of every notebook is run and compared, every exercise meets all its right and wrong answers, and
+every operation is looked for. What is done to notebooks beyond that (kernels that are interrupted and restarted, lesser
+machines, a browser) takes a minute for each of them: one run does it to a third, and three seeds do it to all.
+SOCKETLAB_THOROUGH=1 takes all of them and far larger samples: hours.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
+SHARES = 3
+
+
+def _is_set(name: str) -> bool:
+    return os.environ.get(name, "") not in ("", "0")
+
+
+THOROUGH = _is_set("SOCKETLAB_THOROUGH")
+ALL = THOROUGH or _is_set("SOCKETLAB_ALL")
+SEED = int(os.environ.get("SOCKETLAB_SEED") or 0)
+
+
+def share_of(items: Sequence[T]) -> list[T]:
+    """Every third of `items`, in their order, the seed says which; all of them with SOCKETLAB_ALL."""
+    return list(items) if ALL else list(items[SEED % SHARES :: SHARES])
