@@ -83,7 +83,7 @@ def end_ignored(seen: Seen) -> str | None:
     return f"recv() returned b'' {ends:,} times: that is the end of the stream, and asking again gives it again."
 
 
-@_known("returns-early", "Go on until `stop` can be read: the loop looks at it beside the listener.")
+@_known("gone-before-stop", "Go on until `stop` can be read: the loop looks at it beside the listener.")
 def returns_early(seen: Seen) -> str | None:
     if not seen.facts.get("service") or not seen.facts.get("early") or seen.error:
         return None
@@ -97,7 +97,7 @@ def never_stops(seen: Seen) -> str | None:
     return "All clients have left and `stop` can be read, and it serves on."
 
 
-@_known("one-at-a-time", "Let a thread of its own talk with each client, or wait for all of them with a selector.")
+@_known("one-thread-for-all", "Let a thread of its own talk with each client, or wait for all of them with a selector.")
 def one_at_a_time(seen: Seen) -> str | None:
     if not seen.facts.get("service") or not seen.facts.get("silent") or not seen.timed_out or seen.facts.get("stopped"):
         return None

@@ -203,7 +203,7 @@ def for_ever(listener: socket.socket, stop: socket.socket) -> None:
     Staying().run(listener, stop)
 
 
-@mutant("hold_many", "one-at-a-time")
+@mutant("hold_many", "one-thread-for-all")
 def one_after_another(listener: socket.socket, stop: socket.socket) -> None:
     while stop not in select.select([listener, stop], [], [])[0]:
         conn, _ = listener.accept()

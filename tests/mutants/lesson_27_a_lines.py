@@ -45,7 +45,7 @@ def echo(conn: socket.socket) -> None:
         conn.sendall(data)
 
 
-@mutant("serve_echo", "one-at-a-time")
+@mutant("serve_echo", "one-thread-for-all")
 def one_by_one(listener: socket.socket, stop: socket.socket) -> None:
     for conn in arrivals(listener, stop):
         with conn, suppress(ConnectionError):
@@ -134,7 +134,7 @@ def in_a_with(conn: socket.socket) -> None:
         echo(conn)
 
 
-@mutant("serve_echo", "returns-early")
+@mutant("serve_echo", "gone-before-stop")
 def one_client(listener: socket.socket, stop: socket.socket) -> None:
     with listener.accept()[0] as conn:
         echo(conn)
@@ -254,7 +254,7 @@ def calc_endless(listener: socket.socket, stop: socket.socket) -> None:
     served(listener, stop, lambda conn: by_lines(conn, result, most=1 << 30))
 
 
-@mutant("serve_calculator", "one-at-a-time")
+@mutant("serve_calculator", "one-thread-for-all")
 def calc_in_turn(listener: socket.socket, stop: socket.socket) -> None:
     for conn in arrivals(listener, stop):
         with conn, suppress(ConnectionError):
