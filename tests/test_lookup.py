@@ -126,7 +126,7 @@ class TestSearch:
         [
             ("MSG_PEEK", "socket.MSG_PEEK"),
             ("edge-triggered epoll", "select.EPOLLET"),
-            ("idle keepalive probes", "socket.TCP_KEEPIDLE"),
+            ("keepidle", "socket.TCP_KEEPIDLE"),
         ],
     )
     def test_constants(self, words: str, first: str) -> None:
