@@ -2,7 +2,7 @@
 
 In each run every cell of every notebook is run and compared, every exercise meets all its right and wrong answers, and
 every operation is looked for. What is done to notebooks beyond that (kernels that are interrupted and restarted, lesser
-machines, a browser) takes a minute for each of them: one run does it to a third, and three seeds do it to all.
+machines, a browser) takes a minute for each of them: one run does it to a sixth, and six seeds do it to all.
 SOCKETLAB_THOROUGH=1 takes all of them and far larger samples: hours.
 """
 
@@ -14,7 +14,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-SHARES = 3
+SHARES = 6
 
 
 def _is_set(name: str) -> bool:
@@ -27,5 +27,5 @@ SEED = int(os.environ.get("SOCKETLAB_SEED") or 0)
 
 
 def share_of(items: Sequence[T]) -> list[T]:
-    """Every third of `items`, in their order, the seed says which; all of them with SOCKETLAB_ALL."""
+    """Every sixth of `items`, in their order, the seed says which; all of them with SOCKETLAB_ALL."""
     return list(items) if ALL else list(items[SEED % SHARES :: SHARES])

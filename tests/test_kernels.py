@@ -5,7 +5,7 @@ announce, and nothing is left of servers, sockets, threads, child processes and 
 tells what is looked at, and how). Cells, orders and delays are chosen by seeds, so that a failure can be repeated;
 the moment at which an interrupt arrives is nevertheless the scheduler's, to some tens of microseconds.
 
-One run takes a third of the notebooks (share.py). SOCKETLAB_THOROUGH=1 leaves no cell out and takes many more rounds.
+One run takes a sixth of the notebooks (share.py). SOCKETLAB_THOROUGH=1 leaves no cell out and takes many more rounds.
 """
 
 from __future__ import annotations

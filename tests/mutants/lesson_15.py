@@ -386,6 +386,7 @@ def with_asyncio(sock: socket.socket, data: bytes) -> bytes:
         reader, writer = await asyncio.open_connection(sock=copy)
 
         async def talk() -> None:
+            writer.transport.set_write_buffer_limits(0)  # drain until all is out: close() would forget the end
             writer.write(data)
             await writer.drain()
             writer.write_eof()
