@@ -42,6 +42,9 @@ COLUMNS = """
     _ws.malformed _ws.expert.severity _ws.expert.message
 """.split()  # noqa: SIM905 - a list of 31 quoted words would hide them
 CHECKS = ("tcp.check_checksum:TRUE", "ip.check_checksum:TRUE", "udp.check_checksum:TRUE")
+# Bytes are bytes: among thousands of tests, some random ones look like a protocol to one of tshark's guessers, which then
+# warns of what is wrong with it.
+NO_GUESSING = ("tcp.port==1-65535,data", "udp.port==1-65535,data")
 GOOD, UNVERIFIED = "1", "2"  # what tshark calls a checksum
 WARNING = 0x00600000  # and from where on something is odd (PI_WARN, epan/proto.h)
 
@@ -56,6 +59,7 @@ def tshark(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
     folder = tmp_path_factory.mktemp("wireshark")
     environment = {**os.environ, "WIRESHARK_CONFIG_DIR": str(folder), "HOME": str(folder), "LC_ALL": "C.UTF-8"}
     options = [word for check in CHECKS for word in ("-o", check)]
+    options += [word for ports in NO_GUESSING for word in ("-d", ports)]
 
     def run(path: Path, *arguments: str) -> str:
         command = [program, "-n", "-r", str(path), *options, *arguments]

@@ -16,7 +16,7 @@ from ...experiments.doors import wire
 from ...trace.events import IN, OUT
 from ..attempt import Attempt, until
 from ..definition import Exercise
-from ..dribble import arrived, dribble, taken
+from ..dribble import arrived, dribble, taken, unread
 from ..seen import Seen
 from ..words import shown
 
@@ -362,6 +362,18 @@ def announced(conn: socket.socket) -> None:
     until(lambda: wire.state_of(conn) != "ESTABLISHED", 0.5)
 
 
+def drained(conn: socket.socket, peer: socket.socket) -> None:
+    """Wait until this end has taken all that the client has sent, or is closed; for a while, where it does neither."""
+
+    def done() -> bool:
+        try:
+            return not wire.queued(peer) and not unread(conn)
+        except ConnectionError:
+            return True
+
+    until(done, 0.5)
+
+
 def hangs_up(
     attempt: Attempt, conn: socket.socket, answer: bytes, talk: Callable[[], None], heard: list[bytes]
 ) -> None:
@@ -402,6 +414,7 @@ def still_sending(attempt: Attempt) -> None:
         ended = "end"
         try:
             peer.sendall(bytes(MORE))
+            drained(conn, peer)  # who hears the whole answer first misses the reset
         except OSError:
             ended = "reset"
         heard.append(hear(attempt, peer, ended))
