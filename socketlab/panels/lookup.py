@@ -45,7 +45,7 @@ _STYLE = """<style>
 </style>"""
 _WORDS = {
     "operations": ("Operations", "operation", "recv, epoll, unix stream, getaddrinfo(3)", "taught in"),
-    "constants": ("Constants", "constant", "MSG_, multicast, EPOLL edge, tcp(7)", "used in"),
+    "constants": ("Constants", "constant", "MSG_, multicast, EPOLL edge, tcp(7)", "used in, or about its kind"),
     "errors": ("Errors", "error", "98, refused, EPIPE, timed out", "shown in, and cured in"),
 }
 
