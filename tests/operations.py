@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,15 +53,23 @@ def run_cells(cells: Sequence[str], folder: Path) -> Run:
 
     code_cells = [nbformat.v4.new_code_cell(source) for source in (START, *cells, STOP)]
     notebook = nbformat.v4.new_notebook(cells=code_cells)
-    client = NotebookClient(
-        notebook,
-        km=AsyncKernelManager(kernel_name=CURRENT_ENV_KERNEL_NAME, kernel_spec_manager=NbvalKernelspecManager()),
-        timeout=CELL_TIMEOUT,
-        allow_errors=True,
-        coalesce_streams=True,
-        resources={"metadata": {"path": str(folder)}},
-    )
-    client.execute(cleanup_kc=True, stderr=subprocess.DEVNULL)
+    with tempfile.TemporaryDirectory(prefix="kernel-") as place:
+        # Not by TCP: its ports are chosen before the kernel binds them, and lessons open sockets by the thousand.
+        manager = AsyncKernelManager(
+            kernel_name=CURRENT_ENV_KERNEL_NAME,
+            kernel_spec_manager=NbvalKernelspecManager(),
+            transport="ipc" if hasattr(socket, "AF_UNIX") else "tcp",
+            connection_file=f"{place}/k.json",
+        )
+        client = NotebookClient(
+            notebook,
+            km=manager,
+            timeout=CELL_TIMEOUT,
+            allow_errors=True,
+            coalesce_streams=True,
+            resources={"metadata": {"path": str(folder)}},
+        )
+        client.execute(cleanup_kc=True, stderr=subprocess.DEVNULL)
     (result,) = code_cells[-1].outputs
     seen = json.loads(result.text)
     return Run(frozenset(seen["operations"]), frozenset(seen["hosts"]))

@@ -42,8 +42,7 @@ COLUMNS = """
     _ws.malformed _ws.expert.severity _ws.expert.message
 """.split()  # noqa: SIM905 - a list of 31 quoted words would hide them
 CHECKS = ("tcp.check_checksum:TRUE", "ip.check_checksum:TRUE", "udp.check_checksum:TRUE")
-# Bytes are bytes: among thousands of tests, some random ones look like a protocol to one of tshark's guessers, which then
-# warns of what is wrong with it.
+# Bytes are bytes: now and then random ones look like a protocol to one of tshark's guessers, which warns of its faults.
 NO_GUESSING = ("tcp.port==1-65535,data", "udp.port==1-65535,data")
 GOOD, UNVERIFIED = "1", "2"  # what tshark calls a checksum
 WARNING = 0x00600000  # and from where on something is odd (PI_WARN, epan/proto.h)
