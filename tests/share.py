@@ -21,9 +21,16 @@ def _is_set(name: str) -> bool:
     return os.environ.get(name, "") not in ("", "0")
 
 
+def _number(name: str) -> int:
+    given = os.environ.get(name, "") or "0"
+    if not given.isdecimal():
+        raise ValueError(f"{name} wanted a number from 0 on, or nothing, but is {given!r}")
+    return int(given)
+
+
 THOROUGH = _is_set("SOCKETLAB_THOROUGH")
 ALL = THOROUGH or _is_set("SOCKETLAB_ALL")
-SEED = int(os.environ.get("SOCKETLAB_SEED") or 0)
+SEED = _number("SOCKETLAB_SEED")
 
 
 def share_of(items: Sequence[T]) -> list[T]:

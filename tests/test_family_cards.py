@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
+import os
 import re
 import socket
 import struct
@@ -20,6 +21,9 @@ from socketlab.panels import FamilyCardPanel
 from socketlab.panels.family import Answer
 from socketlab.panels.family_card import as_html, words
 from socketlab.probe import Finding, Passport, probe
+
+
+NO_FAMILY = f"EAFNOSUPPORT: {os.strerror(errno.EAFNOSUPPORT)}. This kernel has no such family."
 
 
 class TestConstants:
@@ -139,11 +143,18 @@ class TestPanel:
         ("answer", "said"),
         [
             (Answer("AF_CAN", "SOCK_RAW", 1, chosen=1), "It made a socket."),
-            (Answer("AF_CAN", "SOCK_RAW", 1, errno=errno.EPERM), "EPERM: Operation not permitted. It is there"),
-            (Answer("AF_CAN", "SOCK_RAW", 1, errno=errno.EAFNOSUPPORT), "EAFNOSUPPORT: "),
+            (
+                Answer("AF_CAN", "SOCK_RAW", 1, errno=errno.EPERM),
+                "EPERM: Operation not permitted. The kernel could",
+            ),
+            (
+                Answer("AF_CAN", "SOCK_RAW", 1, errno=errno.EAFNOSUPPORT),
+                NO_FAMILY,
+            ),
+            (Answer("AF_CAN", "SOCK_RAW", 1, errno=errno.EIO), f"EIO: {os.strerror(errno.EIO)}."),
             (Answer("AF_CAN", "SOCK_RAW", 1, missing="AF_CAN"), "This Python's socket module has no AF_CAN"),
         ],
-        ids=["works", "denied", "lacks", "nameless"],
+        ids=["works", "denied", "lacks", "odd", "nameless"],
     )
     def test_says_what_came(self, answer: Answer, said: str) -> None:
         assert words(answer).startswith(said)

@@ -15,6 +15,12 @@ def test_the_seeds_together_take_everything_once(monkeypatch: pytest.MonkeyPatch
     assert sorted(taken) == list(range(10))
 
 
+def test_a_seed_that_is_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOCKETLAB_SEED", "today")
+    with pytest.raises(ValueError, match="SOCKETLAB_SEED wanted a number .* 'today'"):
+        share._number("SOCKETLAB_SEED")
+
+
 def test_all_leaves_nothing_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(share, "ALL", True)
     assert share.share_of("abcd") == list("abcd")

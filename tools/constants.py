@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from socketlab.experiments.families.words import WORDS
@@ -56,6 +57,7 @@ _KINDS = (
 )  # fmt: skip
 
 
+@cache
 def all_constants() -> list[str]:
     """Those of this Python, and those of other Pythons and systems that the texts know."""
     ours = {*public_constants()}
@@ -102,6 +104,7 @@ def used_in(source: str, constants: Iterable[str]) -> set[str]:
     return {constant for constant in constants if constant.rpartition(".")[2] in words}
 
 
+@cache
 def _written() -> dict[str, str]:
     lines = WRITTEN.read_text(encoding="utf-8").splitlines()[2:]
     rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines if line.strip()]

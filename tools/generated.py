@@ -133,16 +133,13 @@ def _operation(entry: Entry) -> str:
 
 
 def _tables_of_constants() -> str:
-    parts = []
-    for module in ("socket", "select", "selectors", "ssl"):
-        parts += [f"## Constants of `{module}`", ""]
-        parts += ["| constant | what it is for | its page | used in, or about its kind |", "|---|---|---|---|"]
-        for entry in entries("constants"):
-            if entry.name.startswith(f"{module}."):
-                links = "<br>".join(map(_link, entry.places))
-                parts.append(f"| `{entry.name}` | {entry.what} | {entry.beneath} | {links} |")
-        parts.append("")
-    return "\n".join(parts).strip()
+    head = ["| constant | what it is for | its page | used in, or about its kind |", "|---|---|---|---|"]
+    rows: dict[str, list[str]] = {}
+    for entry in entries("constants"):
+        links = "<br>".join(map(_link, entry.places))
+        row = f"| `{entry.name}` | {entry.what} | {entry.beneath} | {links} |"
+        rows.setdefault(entry.name.partition(".")[0], []).append(row)
+    return "\n\n".join("\n".join([f"## Constants of `{module}`", "", *head, *rows[module]]) for module in rows)
 
 
 def _table_of_errors() -> str:

@@ -77,7 +77,7 @@ _MEANINGS = {
     "EPROTONOSUPPORT": "Family and type are there, but this protocol does not go with them.",
     "EPROTOTYPE": "The protocol is there, but it is of another type.",
     "EPERM": "The kernel could, but this process may not: it takes a privilege (CAP_NET_RAW, or root).",
-    "EACCES": "The kernel could, but this process may not: it takes a privilege, or a sandbox forbids it.",
+    "EACCES": "The kernel could, but this process may not: it takes a privilege, or a group (icmp(7)), or no sandbox.",
     "ENODEV": "The family is there, but this machine has no device for it.",
     "EINVAL": "The kernel does not know this type.",
     "EMFILE": "This process has used up its descriptor numbers: close some sockets.",

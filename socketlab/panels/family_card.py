@@ -6,7 +6,6 @@ it (`ask`, of the family panel). Below stands a cell to copy, which tries it.
 
 from __future__ import annotations
 
-import errno
 import os
 from html import escape
 
@@ -17,19 +16,16 @@ from .base import Panel, weakly
 from .drawing.look import FITS, GREEN, ORANGE, STYLE, code, dot, static_picture
 from .family import Answer, ask, remark
 
-# Linux says EPERM where a capability is missing; EACCES for a ping socket, which groups may have (icmp(7)).
-_DENIED = {"EPERM": "takes root or a capability", "EACCES": "takes a group that net.ipv4.ping_group_range names"}
-
 
 def words(answer: Answer) -> str:
     """What the kernel said, in a sentence."""
     if answer.works:
         return "It made a socket."
+    meaning = remark(answer)
     if answer.errno is None:
-        return remark(answer)
-    name = errno.errorcode.get(answer.errno, str(answer.errno))
-    more = f" It is there, and {_DENIED[name]}." if name in _DENIED else ""
-    return f"{name}: {os.strerror(answer.errno)}.{more}"
+        return meaning
+    said = f"{answer.verdict}: {os.strerror(answer.errno)}."
+    return said if said.endswith(meaning) else f"{said} {meaning}"
 
 
 def as_html(card: Card, answer: Answer) -> str:
