@@ -22,7 +22,6 @@ from socketlab.panels.family import Answer
 from socketlab.panels.family_card import as_html, words
 from socketlab.probe import Finding, Passport, probe
 
-
 NO_FAMILY = f"EAFNOSUPPORT: {os.strerror(errno.EAFNOSUPPORT)}. This kernel has no such family."
 
 
