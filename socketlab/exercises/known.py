@@ -84,7 +84,7 @@ def end_ignored(seen: Seen) -> str | None:
 
 
 @_known("gone-before-stop", "Go on until `stop` can be read: the loop looks at it beside the listener.")
-def returns_early(seen: Seen) -> str | None:
+def gone_before_stop(seen: Seen) -> str | None:
     if not seen.facts.get("service") or not seen.facts.get("early") or seen.error:
         return None
     return "It returned while its clients were still there, and nobody had told it to end."
@@ -98,7 +98,7 @@ def never_stops(seen: Seen) -> str | None:
 
 
 @_known("one-thread-for-all", "Let a thread of its own talk with each client, or wait for all of them with a selector.")
-def one_at_a_time(seen: Seen) -> str | None:
+def one_thread_for_all(seen: Seen) -> str | None:
     if not seen.facts.get("service") or not seen.facts.get("silent") or not seen.timed_out or seen.facts.get("stopped"):
         return None
     if not seen.blocked_in("recv"):

@@ -397,11 +397,9 @@ def lost_between(seen: Seen) -> str | None:
 @rename_link.misconception("header-kept", advice="Write the message's new length into its first four bytes.")
 def header_kept(seen: Seen) -> str | None:
     result = renamed(seen)
-    if result is None or len(result) < 4 or int.from_bytes(result[:4], "little") == len(result):
+    told = struct.unpack_from("=I", result)[0] if result is not None and len(result) >= 4 else None
+    if result is None or told is None or told == len(result):
         return None
-    if struct.unpack_from("=I", result)[0] == len(result):
-        return None
-    told = struct.unpack_from("=I", result)[0]
     return f"The header says {told:,} bytes, and the message has {len(result)}."
 
 
